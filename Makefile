@@ -1,0 +1,42 @@
+# The front door. `make help` makes its text out of the comments behind the targets.
+export EXAMPLE DATASET EPOCHS ARGS ENGINE
+
+.DEFAULT_GOAL := help
+.PHONY: help list run-example data test shell build-cpu lint tools clean
+
+help: ## Show this
+	@echo 'Keras 2.2.4 on TensorFlow 1.9.0. Targets:'
+	@sed -n 's/^\([a-z-]*\):.*## /  \1	/p' $(MAKEFILE_LIST) | expand -t 16
+	@echo 'Options, as in `make run-example EXAMPLE=metrics/cohens_kappa DATASET=mnist EPOCHS=3`:'
+	@echo '  EXAMPLE       a recipe, TOPIC/NAME (make list); metrics/cohens_kappa by default'
+	@echo '  DATASET       digits (in the package, the default), mnist or fashion_mnist'
+	@echo '  EPOCHS        how many; by default what the recipe says'
+	@echo '  ARGS          more for the recipe, as ARGS="--threads 1 --data-dir DIR --out DIR"; ARGS=--help lists them'
+	@echo '  ENGINE        docker, podman or local; by default the first of them that answers'
+
+run-example: ## Train a recipe and record its result in runs/TOPIC-NAME/result.json
+	@scripts/front-door run
+
+list: ## One recipe a line
+	@python3 -m tensorflow_with_keras list
+
+data: ## Have DATASET=mnist or DATASET=fashion_mnist on this machine
+	@scripts/front-door data
+
+test: tools ## Prove library and recipes in the locked local environment
+	@.tools/bin/nox -s tests
+
+shell: ## A shell in the environment
+	@scripts/front-door shell
+
+build-cpu: ## Build the CPU image
+	@scripts/front-door build
+
+lint: tools ## Check the style
+	@.tools/bin/nox -s lint
+
+tools: ## Have nox, uv and the linters in .tools/bin
+	@scripts/front-door tools all
+
+clean: ## Remove environments and results, keep data
+	rm -rf .nox .tools .venv .venv.lock runs

@@ -1,0 +1,76 @@
+"""Cohen's kappa of every epoch, streamed by TensorFlow and right in Keras.
+
+When: the metric you want is in tf.metrics or tf.contrib.metrics but not in Keras, and is no
+average over batches. Kappa is such a one: agreement with the labels beyond what chance gives.
+
+The line that matters: `metrics=[…, StreamingMetric(cohens_kappa)]`.
+
+Without it: Keras prints the running value averaged over the batches, carries every epoch into
+the next and training into validation, and asks for an initialiser call first. The recipe
+metrics/cohens_kappa_update_op shows that.
+
+Checked: the kappas that Keras prints for the test set and for the training set, against
+scikit-learn's cohen_kappa_score of the same predictions.
+
+Sources: tf.contrib.metrics.cohen_kappa, TensorFlow 1.9; Cohen (1960), A coefficient of
+agreement for nominal scales.
+"""
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from tensorflow_with_keras import recipe
+from tensorflow_with_keras.streaming import StreamingMetric
+
+CLASSES = 10
+
+
+def cohens_kappa(y_true, y_pred):
+    # one-hot vectors and class probabilities, both turned into class numbers by argmax
+    return tf.contrib.metrics.cohen_kappa(tf.argmax(y_true, 1), tf.argmax(y_pred, 1), CLASSES)
+
+
+def build_model(shape):
+    if shape[0] < 28:  # digits, 8 by 8
+        stack = [layers.Conv2D(32, 3, activation='relu', input_shape=shape), layers.Flatten()]
+    else:  # the MNIST network of Keras's examples and of the post
+        stack = [
+            layers.Conv2D(32, 3, activation='relu', input_shape=shape),
+            layers.Conv2D(64, 3, activation='relu'),
+            layers.MaxPooling2D(),
+            layers.Dropout(0.25),
+            layers.Flatten(),
+            layers.Dense(128, activation='relu'),
+            layers.Dropout(0.5),
+        ]
+    return keras.models.Sequential(stack + [layers.Dense(CLASSES, activation='softmax')])
+
+
+def run(data, epochs=5, batch_size=64, verbose=2, callbacks=()):
+    y_train, y_test = (keras.utils.to_categorical(y, CLASSES) for y in (data.y_train, data.y_test))
+    model = build_model(data.x_train.shape[1:])
+    model.compile(
+        loss='categorical_crossentropy',
+        optimizer=keras.optimizers.Adadelta(),
+        metrics=['accuracy', StreamingMetric(cohens_kappa)],
+    )
+    history = model.fit(
+        data.x_train,
+        y_train,
+        batch_size=batch_size,
+        epochs=epochs,
+        verbose=verbose,
+        validation_data=(data.x_test, y_test),
+        callbacks=list(callbacks),
+    ).history
+    return {
+        'epochs': epochs,
+        'train_kappa': history['cohens_kappa'][-1],
+        'test_accuracy': history['val_acc'][-1],
+        'test_kappa': history['val_cohens_kappa'][-1],
+    }
+
+
+if __name__ == '__main__':
+    recipe.main(run)

@@ -1,0 +1,218 @@
+"""Every check that a person or CI runs; `nox -l` lists them. Plain `nox`: lint, tests, the image where an engine is."""
+
+import pathlib
+import re
+import shutil
+import subprocess
+import tarfile
+
+import nox
+
+nox.needs_version = '>=2024.4.15'
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_missing_interpreters = True
+
+ROOT = pathlib.Path(__file__).parent
+FRONT_DOOR = str(ROOT / 'scripts' / 'front-door')
+LOCKS = {'cpu': '3.6', 'gpu': '3.6', 'test': '3.6', 'upstream': '3.6', 'build': '3.6', 'uv': '3.9', 'tools': '3.9'}
+EPOCH = '1546300800'  # SOURCE_DATE_EPOCH in the Dockerfiles
+
+
+def ask(command):
+    answer = subprocess.run([FRONT_DOOR, command], capture_output=True, text=True)
+    return answer.stdout.strip(), answer.stderr.strip()
+
+
+PYTHON36, NO_PYTHON36 = ask('python36')
+ENGINE, _ = ask('engine')
+nox.options.sessions = ['lint', 'tests'] + (['image'] if ENGINE in ('docker', 'podman') else [])
+
+
+def install_locked(session, *names):
+    """Installs locks into the session's environment, every hash required."""
+    session.install(
+        '--require-hashes',
+        '--no-deps',
+        '--build-constraints',
+        'requirements/build.txt',
+        *(arg for name in names for arg in ('-r', f'requirements/{name}.txt')),
+    )
+
+
+def need_python36(session):
+    if not PYTHON36:
+        session.error(NO_PYTHON36)
+
+
+def engine(session):
+    """Name of a container engine that answers. Sets up what is missing, or ends the session with a sentence."""
+    lines = session.run(str(ROOT / '.ci' / 'engine'), external=True, silent=True, stderr=None)
+    session.env.update(line.split('=', 1) for line in lines.splitlines())
+    return session.env['ENGINE']
+
+
+@nox.session(venv_backend='uv')
+def lint(session):
+    """Style of Python and shell."""
+    install_locked(session, 'tools')
+    session.run('ruff', 'check', '.')
+    session.run('shellcheck', '-x', 'scripts/front-door', '.ci/run', '.ci/engine', '.ci/stand-in')
+
+
+@nox.session(python=PYTHON36 or '3.6', venv_backend='uv')
+def tests(session):
+    """Library, recipes and front door in the locked environment, on two workers."""
+    need_python36(session)
+    install_locked(session, 'cpu', 'test')
+    session.run('python', '-m', 'pytest', '-q', '-n', '2', '--dist', 'loadfile', *session.posargs)
+
+
+@nox.session(python=PYTHON36 or '3.6', venv_backend='uv')
+def upstream(session):
+    """Keras 2.2.4's own test suite, out of its hash-pinned sdist, in the locked environment."""
+    need_python36(session)
+    install_locked(session, 'cpu', 'test', 'upstream')
+    work = pathlib.Path(session.create_tmp())
+    pin = re.search(r'^keras==(\S+) .*?(?=^\S)', (ROOT / 'requirements/cpu.txt').read_text(), re.M | re.S)
+    suite = work / f'Keras-{pin[1]}'
+    shutil.rmtree(suite, ignore_errors=True)
+    (work / 'keras.txt').write_text(pin[0])
+    session.run(
+        'python',
+        '-m',
+        'pip',
+        '-q',
+        '--disable-pip-version-check',
+        'download',
+        '--no-deps',
+        '--no-binary',
+        ':all:',
+        '--no-build-isolation',
+        '--require-hashes',
+        '-r',
+        str(work / 'keras.txt'),
+        '-d',
+        str(work),
+    )
+    with tarfile.open(f'{suite}.tar.gz') as sdist:
+        sdist.extractall(work)
+    lines = (ROOT / 'tests/upstream/left_out.txt').read_text().splitlines()
+    session.chdir(suite)
+    session.run(
+        'python',
+        '-m',
+        'pytest',
+        '-c',
+        str(ROOT / 'tests/upstream/pytest.ini'),
+        '--rootdir',
+        '.',
+        'tests',
+        *(f'--deselect={line}' for line in lines if line and not line.startswith('#')),
+        *session.posargs,
+        env={'HOME': str(work), 'KERAS_BACKEND': 'tensorflow', 'MPLBACKEND': 'Agg', 'TF_CPP_MIN_LOG_LEVEL': '1'},
+    )
+
+
+@nox.session(venv_backend='uv')
+@nox.parametrize('kind', [nox.param('cpu', id='cpu')])
+def image(session, kind):
+    """Builds the image, tests started containers, and runs library and recipe tests inside one."""
+    install_locked(session, 'tools')
+    name = engine(session)
+    session.run(FRONT_DOOR, 'build', external=True)
+    session.run(
+        'python',
+        '-m',
+        'pytest',
+        '-q',
+        'tests/images',
+        *session.posargs,
+        env={'ENGINE': name, 'IMAGE': f'tensorflow-with-keras:{kind}'},
+    )
+    test_image = f'tensorflow-with-keras:{kind}-test'
+    session.run(FRONT_DOOR, 'build', 'test', test_image, external=True)
+    session.run(
+        name,
+        'run',
+        '--rm',
+        '--network',
+        'none',
+        '--read-only',
+        '--tmpfs',
+        '/tmp',
+        '--cap-drop',
+        'ALL',
+        '--security-opt',
+        'no-new-privileges',
+        test_image,
+        external=True,
+    )
+
+
+@nox.session(venv_backend='none')
+def reproduce(session):
+    """Builds the CPU image twice without cache: the same image ID, or the first file that differs."""
+    name = engine(session)
+    work = pathlib.Path(session.create_tmp())
+    archives = []
+    for n in ('1', '2'):
+        tag = 'tensorflow-with-keras-reproduce:' + n
+        clock = (
+            ['--timestamp', EPOCH]
+            if name == 'podman'
+            else [
+                '--build-arg',
+                'SOURCE_DATE_EPOCH=' + EPOCH,
+                '--output',
+                f'type=docker,name={tag},rewrite-timestamp=true',
+            ]
+        )
+        session.run(FRONT_DOOR, 'build', 'runtime', tag, '--no-cache', *clock, external=True)
+        archives.append(work / f'{n}.tar')
+        archives[-1].unlink(missing_ok=True)
+        session.run(name, 'save', '-o', str(archives[-1]), tag, external=True, silent=True)
+    try:
+        session.run('python3', 'docker/compare_images.py', *map(str, archives), external=True)
+    finally:
+        for archive in archives:
+            archive.unlink()
+
+
+@nox.session(venv_backend='uv')
+def lock(session):
+    """Remakes requirements/*.txt out of the .in files (`-- --upgrade`: newer versions); `-- --check` only compares."""
+    install_locked(session, 'uv')
+    check, args = '--check' in session.posargs, [a for a in session.posargs if a != '--check']
+    work = pathlib.Path(session.create_tmp())
+    stale = []
+    for name, python in LOCKS.items():
+        locked = ROOT / 'requirements' / f'{name}.txt'
+        made = work / locked.name
+        if locked.exists():
+            shutil.copy(locked, made)  # uv keeps what it finds there, as far as the .in allows
+        platform = ['--universal'] if name in ('uv', 'tools') else ['--python-platform', 'x86_64-manylinux_2_28']
+        session.run(
+            'uv',
+            'pip',
+            'compile',
+            '-q',
+            '--generate-hashes',
+            '--no-header',
+            '--no-config',
+            '--annotation-style',
+            'line',
+            '--python-version',
+            python,
+            *platform,
+            *args,
+            f'requirements/{name}.in',
+            '-o',
+            str(made),
+        )
+        if not locked.exists() or made.read_bytes() != locked.read_bytes():
+            stale.append(name)
+            if not check:
+                shutil.copy(made, locked)
+    if check and stale:
+        session.error(f'the lock is stale for: {", ".join(stale)}; `nox -s lock` remakes it')
+    session.log(f'remade: {", ".join(stale)}' if stale else 'every .txt agrees with its .in')

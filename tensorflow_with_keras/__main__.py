@@ -1,0 +1,102 @@
+"""python -m tensorflow_with_keras: what is here, and the way to run it."""
+
+import argparse
+import os
+import runpy
+import sys
+
+from . import __version__, doctor, recipe
+
+
+def about():
+    import platform
+
+    print(
+        'TensorFlow with Keras %s: recipes for Keras 2.2.4 on TensorFlow 1.9.0, Python %s'
+        % (__version__, platform.python_version())
+    )
+    try:
+        import pkg_resources
+    except ImportError:
+        return
+    versions = {d.key: d.version for d in pkg_resources.working_set}
+    shown = [
+        '%s %s' % (d, versions[d])
+        for d in ('tensorflow', 'tensorflow-gpu', 'keras', 'numpy', 'scipy', 'scikit-learn', 'h5py', 'matplotlib')
+        if d in versions
+    ]
+    print('Installed: %s' % (', '.join(shown) or 'none of the pinned packages'))
+
+
+def list_recipes(recipes):
+    width = max(map(len, recipes), default=0)
+    for r in recipes.values():
+        print('%-*s  %s' % (width, r.name, r.summary))
+
+
+def run(recipes, name, options, check):
+    if name not in recipes:
+        print('error: there is no recipe %r; there are:' % name, file=sys.stderr)
+        print('\n'.join('  ' + n for n in recipes), file=sys.stderr)
+        return recipe.BAD_USAGE
+    args = recipe.parser(name, recipes[name].docstring).parse_args(options)
+    recipe.open_out(args.out)
+    if check:
+        return 0
+    problem = doctor.cpu_problem()
+    if problem:
+        recipe.fail(problem)
+    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '1')  # without the hint to compile TensorFlow oneself
+    os.environ['KERAS_BACKEND'] = 'tensorflow'  # whatever a keras.json says
+    os.environ.setdefault('MPLBACKEND', 'Agg')  # pictures go to files
+    sys.argv = [name] + options
+    runpy.run_path(recipes[name].path, run_name='__main__')
+
+
+def data(dataset, data_dir):
+    from . import datasets
+
+    try:
+        found = datasets.load(dataset, data_dir)
+    except datasets.DatasetError as e:
+        recipe.fail(str(e))
+    print(
+        '%s: %d training and %d test images, content sha256 %s'
+        % (found.name, len(found.x_train), len(found.x_test), found.sha256)
+    )
+
+
+def main(argv):
+    p = recipe.Parser(
+        prog='python -m tensorflow_with_keras',
+        description='Recipes for TensorFlow 1.9 functions in Keras 2.2.4 models.',
+    )
+    commands = p.add_subparsers(dest='command', metavar='COMMAND')
+    commands.add_parser('list', help='one recipe a line')
+    r = commands.add_parser('run', add_help=False, help='train one: run TOPIC/NAME [OPTIONS], or run TOPIC/NAME --help')
+    r.add_argument('--check', action='store_true', help='only look whether the options and the output folder are good')
+    r.add_argument('name', nargs='?', default='')
+    r.add_argument('options', nargs=argparse.REMAINDER)
+    d = commands.add_parser('data', help='have a data set on this machine')
+    d.add_argument('dataset', choices=recipe.DATASETS)
+    d.add_argument(
+        '--data-dir', metavar='DIR', help="where it lies or shall lie (default: TFK_DATA_DIR, Keras's cache)"
+    )
+    args = p.parse_args(argv)
+    if args.command == 'data':
+        return data(args.dataset, args.data_dir)
+    recipes = recipe.find()
+    if args.command == 'run':
+        return run(recipes, args.name, args.options, args.check)
+    if not args.command:
+        about()
+        p.print_help()
+        print()
+    list_recipes(recipes)
+
+
+if __name__ == '__main__':
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(recipe.INTERRUPTED)

@@ -1,0 +1,231 @@
+"""What a recipe is: found as a file, described by its docstring, run from the command line, its result recorded.
+
+A recipe is examples/TOPIC/NAME.py. Its docstring begins with one line that names the pattern; its function
+`run(data, …)` trains and returns a flat dict of numbers and of names of files that it wrote. `run` takes what it
+needs of: data (a `datasets.Dataset`), epochs, batch_size, verbose (Keras's 0, 1 or 2), callbacks (a list for `fit`,
+that keeps the logs of whole epochs for a run that is interrupted), out (an empty folder for its files, which reach
+OUT/TOPIC-NAME only when the run has ended well).
+"""
+
+import argparse
+import ast
+import collections
+import importlib.util
+import inspect
+import json
+import math
+import os
+import shlex
+import sys
+import tempfile
+import time
+
+BAD_USAGE, FAILED, INTERRUPTED = 2, 3, 130
+DATASETS = ('digits', 'mnist', 'fashion_mnist')  # datasets.NAMES, which cannot be asked where NumPy is absent
+VERSIONS = ('h5py', 'Keras', 'numpy', 'scikit-learn', 'scipy')
+EXAMPLES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'examples')
+
+Recipe = collections.namedtuple('Recipe', 'name path summary docstring')
+
+
+def find():
+    """All recipes, as an ordered dict from `topic/name` to `Recipe`. Reads the files, imports none."""
+    recipes = collections.OrderedDict()
+    for topic in sorted(os.listdir(EXAMPLES)):
+        folder = os.path.join(EXAMPLES, topic)
+        for file in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+            if file.endswith('.py'):
+                path = os.path.join(folder, file)
+                with open(path, encoding='utf-8') as f:
+                    docstring = ast.get_docstring(ast.parse(f.read())) or ''
+                name = '%s/%s' % (topic, file[:-3])
+                recipes[name] = Recipe(name, path, docstring.split('\n', 1)[0], docstring)
+    return recipes
+
+
+def load(name):
+    """Imports the recipe `topic/name` as a module, in the graph and session that are current."""
+    spec = importlib.util.spec_from_file_location(name.replace('/', '_'), find()[name].path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with an argument, and exits with 2."""
+
+    def error(self, message):
+        self.exit(BAD_USAGE, '%s: %s\n' % (self.prog, message))
+
+
+def _count(text):
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError('%r is not a whole number from 1 up' % text)
+    return number
+
+
+def _seed(text):
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number < 2**32:  # what NumPy takes
+        raise argparse.ArgumentTypeError('%r is not a whole number from 0 to 4294967295' % text)
+    return number
+
+
+def parser(name, description=None):
+    """The command line that every recipe has."""
+    p = Parser(prog=name, description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('--dataset', choices=DATASETS, default='digits', help='what to train on (default: digits)')
+    p.add_argument(
+        '--data-dir',
+        metavar='DIR',
+        help='where mnist or fashion_mnist lies (default: TFK_DATA_DIR, '
+        "Keras's cache, /usr/share/datasets, a download)",
+    )
+    p.add_argument('--epochs', type=_count, metavar='N', help="(default: the recipe's own)")
+    p.add_argument('--batch-size', type=_count, metavar='N', help="(default: the recipe's own)")
+    p.add_argument('--seed', type=_seed, default=0, metavar='N', help='of Python, NumPy and TensorFlow (default: 0)')
+    p.add_argument(
+        '--threads',
+        type=_count,
+        metavar='N',
+        help='of TensorFlow; with 1 a run gives the same bits each time (default: one a core)',
+    )
+    p.add_argument('--out', default='runs', metavar='DIR', help='folder for results (default: runs)')
+    p.add_argument(
+        '--verbose',
+        type=int,
+        choices=(0, 1, 2),
+        default=1 if sys.stdout.isatty() else 2,
+        help="Keras's progress: 0 none, 1 a bar, 2 a line an epoch (default: 1 on a terminal, else 2)",
+    )
+    return p
+
+
+def open_out(folder):
+    """Creates `folder` and proves that it can be written to. Exits with one sentence where it cannot."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as e:
+        fail('cannot write to %s (%s): name another folder with --out' % (folder, e.strerror))
+
+
+def fail(sentence, code=FAILED):
+    """Ends with one sentence on standard error."""
+    print('error: ' + sentence, file=sys.stderr)
+    sys.exit(code)
+
+
+def main(run):
+    """Runs a recipe from the command line and records its result in OUT/TOPIC-NAME/result.json.
+
+    # Arguments
+        run: the recipe's function (see this module's docstring).
+
+    # Exits
+        0 when done, 2 on wrong arguments, 3 when something outside the recipe is wrong (data, folder, disk),
+        130 when interrupted. Messages go to standard error, one sentence each.
+    """
+    file = os.path.abspath(run.__code__.co_filename)
+    name = '%s/%s' % (os.path.basename(os.path.dirname(file)), os.path.splitext(os.path.basename(file))[0])
+    args = parser(name, run.__globals__['__doc__']).parse_args()
+    open_out(args.out)
+
+    from . import datasets, session
+
+    try:
+        data = datasets.load(args.dataset, args.data_dir)
+    except datasets.DatasetError as e:
+        fail(str(e))
+    session.start(args.seed, args.threads)
+    log = _epoch_log()
+    folder = os.path.join(args.out, name.replace('/', '-'))
+    try:
+        # Nothing that a broken-off run has written may look like a result, or take a good one's place.
+        with tempfile.TemporaryDirectory(dir=args.out, prefix='.unfinished-') as unfinished:
+            begin, interrupted = time.time(), False
+            offered = {
+                'data': data,
+                'epochs': args.epochs,
+                'batch_size': args.batch_size,
+                'verbose': args.verbose,
+                'callbacks': [log],
+                'out': unfinished,
+            }
+            wanted = inspect.signature(run).parameters
+            try:
+                metrics = run(**{k: v for k, v in offered.items() if v is not None and k in wanted})
+            except KeyboardInterrupt:
+                interrupted, metrics = True, dict(log.logs, epochs=log.epochs)
+                for file in os.listdir(unfinished):
+                    os.unlink(os.path.join(unfinished, file))
+            record = {
+                'recipe': name,
+                'metrics': {key: _plain(value) for key, value in metrics.items()},
+                'versions': _versions(),
+                'dataset': {'name': data.name, 'sha256': data.sha256},
+                'seed': args.seed,
+                'threads': args.threads,
+                'command': ' '.join(shlex.quote(a) for a in ['python', '-m', __package__, 'run', name] + sys.argv[1:]),
+                'seconds': round(time.time() - begin, 3),
+                'interrupted': interrupted,
+            }
+            with open(os.path.join(unfinished, 'result.json'), 'w') as f:
+                json.dump(record, f, indent=2, allow_nan=False)
+                f.write('\n')
+            os.makedirs(folder, exist_ok=True)
+            for file in sorted(os.listdir(unfinished)):  # result.json may come before a file it names, for an instant
+                os.replace(os.path.join(unfinished, file), os.path.join(folder, file))
+    except OSError as e:
+        fail('%s could not write to %s (%s): make room, or name another folder with --out' % (name, args.out, e))
+    for key, value in record['metrics'].items():
+        print('%-24s %s' % (key, '%.6g' % value if isinstance(value, float) else value))
+    print(
+        '%s%s'
+        % (
+            'interrupted after %d whole epochs, ' % log.epochs if interrupted else '',
+            os.path.join(folder, 'result.json'),
+        )
+    )
+    sys.exit(INTERRUPTED if interrupted else 0)
+
+
+def _epoch_log():
+    from keras.callbacks import Callback
+
+    class EpochLog(Callback):
+        epochs, logs = 0, {}
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.epochs, self.logs = epoch + 1, dict(logs or {})
+
+    return EpochLog()
+
+
+def _plain(value):
+    if isinstance(value, str):
+        return value
+    value = value.item() if hasattr(value, 'item') else value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None  # JSON has no NaN
+    return int(value)
+
+
+def _versions():
+    import importlib_metadata
+    import tensorflow as tf
+
+    from . import __version__
+
+    versions = {name.lower(): importlib_metadata.version(name) for name in VERSIONS}
+    return dict(
+        versions, python='%d.%d.%d' % sys.version_info[:3], tensorflow=tf.__version__, tensorflow_with_keras=__version__
+    )

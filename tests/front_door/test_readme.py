@@ -1,0 +1,34 @@
+"""The README says what is here, and stays in one screen's reach of it."""
+
+import os
+import re
+
+from tensorflow_with_keras import recipe
+
+ROOT = os.path.dirname(recipe.EXAMPLES)
+
+
+def read(name):
+    with open(os.path.join(ROOT, name), encoding='utf-8') as f:
+        return f.read()
+
+
+def test_the_table_of_recipes_is_made_of_their_docstrings():
+    rows = re.findall(r'^\| \[(\S+)\]\((\S+)\) \| (.*) \|$', read('README.md'), re.M)
+    assert rows == [(r.name, 'examples/%s.py' % r.name, r.summary) for r in recipe.find().values()]
+
+
+def test_the_table_of_pins_is_the_lock():
+    lock = dict(re.findall(r'^([a-z0-9-]+)==(\S+)', read('requirements/cpu.txt'), re.M))
+    heads, values = re.search(
+        r'^\| Python \|(.*) \|\n\|[-|]*\n\| 3\.6\.15 \|(.*) \|$', read('README.md'), re.M
+    ).groups()
+    pins = dict(zip(heads.lower().replace(' ', '').split('|'), values.replace(' ', '').split('|')))
+    assert len(pins) == 8 and pins == {name: lock[name] for name in pins}
+
+
+def test_the_two_commands_stand_at_the_top():
+    top = read('README.md').split('```')[1]
+    assert (
+        re.findall('^make (\\S+)', top, re.M) == ['run-example', 'test'] and len(read('README.md').splitlines()) < 120
+    )

@@ -1,0 +1,305 @@
+"""Finding, running and recording recipes; and what bad input gets."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import tensorflow_with_keras
+from tensorflow_with_keras import datasets, doctor, recipe
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(tensorflow_with_keras.__file__)))
+KAPPA = 'metrics/cohens_kappa'
+
+
+def environment():
+    return dict(os.environ, PYTHONPATH=os.pathsep.join([ROOT] + sys.path))
+
+
+def command(*args):
+    return [sys.executable, '-m', 'tensorflow_with_keras'] + list(args)
+
+
+def call(*args, **kwargs):
+    """Exit code, standard output, standard error of a command line."""
+    done = subprocess.run(
+        command(*args),
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        **kwargs,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def one_sentence(err):
+    lines = [line for line in err.splitlines() if line != 'Using TensorFlow backend.']
+    return len(lines) == 1 and 'Traceback' not in err
+
+
+def files(folder):
+    return sorted(name for _, _, names in os.walk(str(folder)) for name in names)
+
+
+def test_importing_the_package_loads_neither_tensorflow_nor_numpy():
+    code = 'import sys, tensorflow_with_keras.__main__; print({"tensorflow", "keras", "numpy"} & set(sys.modules))'
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, stdout=subprocess.PIPE, universal_newlines=True)
+    assert done.stdout.strip() == 'set()'
+
+
+def test_the_list_has_one_recipe_a_line_name_first():
+    code, out, err = call('list')
+    assert (code, err) == (0, '')
+    names = [line.split()[0] for line in out.splitlines()]
+    assert names == list(recipe.find()) and KAPPA in names
+    assert all(len(line.split(None, 1)[1]) > 20 for line in out.splitlines())
+
+
+def test_data_set_names_are_the_same_in_both_places():
+    assert recipe.DATASETS == datasets.NAMES
+
+
+def test_without_a_command_it_says_what_is_here():
+    code, out, err = call()
+    assert (code, err) == (0, '')
+    assert 'tensorflow 1.9.0, keras 2.2.4' in out and KAPPA in out
+
+
+def test_help_of_a_recipe_is_its_docstring():
+    code, out, err = call('run', KAPPA, '--help')
+    assert (code, err) == (0, '')
+    assert 'The line that matters' in out and '--data-dir' in out
+
+
+def test_a_run_and_its_record(tmp_path):
+    code, out, err = call(
+        'run', KAPPA, '--epochs', '1', '--threads', '1', '--seed', '3', '--verbose', '0', '--out', str(tmp_path)
+    )
+    assert code == 0 and err == 'Using TensorFlow backend.\n'
+    folder = tmp_path / 'metrics-cohens_kappa'
+    assert files(tmp_path) == ['result.json']
+    record = json.loads((folder / 'result.json').read_text())
+    assert set(record) == {
+        'recipe',
+        'metrics',
+        'versions',
+        'dataset',
+        'seed',
+        'threads',
+        'command',
+        'seconds',
+        'interrupted',
+    }
+    assert (
+        record['recipe'] == KAPPA and record['seed'] == 3 and record['threads'] == 1 and record['interrupted'] is False
+    )
+    assert all(isinstance(v, (int, float, str)) for v in record['metrics'].values())
+    assert record['versions']['tensorflow'] == '1.9.0' and record['versions']['keras'] == '2.2.4'
+    assert record['dataset'] == {'name': 'digits', 'sha256': datasets.load('digits').sha256}
+    assert record['seconds'] > 0
+    assert record['command'] == (
+        'python -m tensorflow_with_keras run metrics/cohens_kappa --epochs 1 --threads 1 --seed 3 '
+        '--verbose 0 --out %s' % tmp_path
+    )
+    assert 'test_kappa' in out and str(folder / 'result.json') in out
+
+
+def test_a_recipe_file_runs_by_itself(tmp_path):
+    done = subprocess.run(
+        [sys.executable, 'examples/metrics/cohens_kappa.py', '--epochs', '1', '--verbose', '0', '--out', str(tmp_path)],
+        cwd=ROOT,
+        env=environment(),
+    )
+    assert done.returncode == 0 and files(tmp_path) == ['result.json']
+
+
+@pytest.mark.parametrize(
+    'args, expected',
+    [
+        ((KAPPA, '--dataset', 'cifar10'), "invalid choice: 'cifar10' (choose from 'digits', 'mnist', 'fashion_mnist')"),
+        ((KAPPA, '--epochs', '0'), "'0' is not a whole number from 1 up"),
+        ((KAPPA, '--epochs', 'abc'), "'abc' is not a whole number from 1 up"),
+        ((KAPPA, '--epochs', '1.5'), "'1.5' is not a whole number from 1 up"),
+        ((KAPPA, '--batch-size', '-3'), "'-3' is not a whole number from 1 up"),
+        ((KAPPA, '--threads', '0'), "'0' is not a whole number from 1 up"),
+        ((KAPPA, '--seed', '-1'), "'-1' is not a whole number from 0 to 4294967295"),
+        ((KAPPA, '--verbose', '3'), 'invalid choice: 3'),
+        ((KAPPA, '--epoch-size', '3'), 'unrecognized arguments'),
+        ((KAPPA, '--epochs'), 'expected one argument'),
+    ],
+)
+@pytest.mark.parametrize('check', [False, True])
+def test_wrong_arguments_are_one_sentence_and_2(args, expected, check, tmp_path):
+    code, out, err = call('run', *(['--check'] if check else []) + list(args) + ['--out', str(tmp_path / 'runs')])
+    assert code == 2 and expected in err and one_sentence(err) and out == ''
+    assert not (tmp_path / 'runs').exists()
+
+
+@pytest.mark.parametrize('name', ['metrics/nothing', '', '../Makefile', 'cohens_kappa'])
+def test_an_unknown_recipe_gets_the_list_and_2(name):
+    code, out, err = call('run', name)
+    assert code == 2 and 'there is no recipe' in err and all('  ' + n in err.splitlines() for n in recipe.find())
+
+
+@pytest.mark.parametrize('check', [False, True])
+def test_an_unwritable_out_is_one_sentence_and_3(check, tmp_path):
+    (tmp_path / 'file').write_text('')
+    code, out, err = call('run', *(['--check'] if check else []) + [KAPPA, '--out', str(tmp_path / 'file' / 'runs')])
+    assert code == 3 and 'cannot write to' in err and 'name another folder with --out' in err and one_sentence(err)
+
+
+def small_files_only():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))  # every write past 100 bytes fails, as on a full disk
+
+
+def test_a_disk_that_takes_no_more_is_one_sentence_and_3(tmp_path):
+    args = ('run', KAPPA, '--epochs', '1', '--verbose', '0', '--out', str(tmp_path))
+    code, out, err = call(*args, preexec_fn=small_files_only)
+    assert code == 3 and one_sentence(err) and 'make room, or name another folder with --out' in err
+    assert os.listdir(str(tmp_path)) == []
+    folder = tmp_path / 'metrics-cohens_kappa'
+    folder.mkdir()
+    (folder / 'result.json').write_text('of an earlier run')
+    assert call(*args, preexec_fn=small_files_only)[0] == 3
+    assert files(tmp_path) == ['result.json'] and (folder / 'result.json').read_text() == 'of an earlier run'
+
+
+RECIPE = '''"""A recipe for the tests."""
+import os
+from tensorflow_with_keras import recipe
+
+def run(data, out, epochs=1):
+    with open(os.path.join(out, 'picture.png'), 'w') as f:
+        f.write('first half')
+        f.flush()
+        %s
+    return {'picture': 'picture.png', 'samples': len(data.x_test), 'nothing': float('nan')}
+
+recipe.main(run)
+'''
+
+
+@pytest.mark.parametrize(
+    'then, code, left',
+    [
+        ('pass', 0, ['picture.png', 'result.json']),
+        ('raise OSError(28, "No space left on device")', 3, []),
+        ('raise KeyboardInterrupt', 130, ['result.json']),
+        ('raise RuntimeError("a mistake")', 1, []),
+    ],
+)
+def test_files_reach_the_folder_only_from_a_run_that_ended_well(then, code, left, tmp_path):
+    (tmp_path / 'topic').mkdir()
+    (tmp_path / 'topic' / 'name.py').write_text(RECIPE % then)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / 'topic' / 'name.py'), '--out', str(tmp_path / 'runs')],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert done.returncode == code
+    assert files(tmp_path / 'runs') == left
+    if code == 0:
+        metrics = json.loads((tmp_path / 'runs' / 'topic-name' / 'result.json').read_text())['metrics']
+        assert metrics == {'picture': 'picture.png', 'samples': 360, 'nothing': None}
+
+
+def test_a_damaged_mnist_is_one_sentence_and_3(tmp_path):
+    np.savez(str(tmp_path / 'mnist.npz'), x_train=np.zeros((2, 28, 28), np.uint8))
+    code, out, err = call(
+        'run', KAPPA, '--dataset', 'mnist', '--data-dir', str(tmp_path), '--out', str(tmp_path / 'runs')
+    )
+    assert code == 3 and 'mnist.npz is damaged or is not mnist' in err and one_sentence(err)
+    assert files(tmp_path / 'runs') == []
+
+
+def test_the_data_command():
+    code, out, err = call('data', 'digits')
+    assert (code, err) == (0, '') and '1437 training and 360 test images' in out
+    assert call('data', 'cifar10')[0] == 2
+    assert call('data', 'mnist', '--data-dir', '/nowhere')[0] == 3
+
+
+@pytest.mark.parametrize('epochs', [0, 1])
+def test_ctrl_c_in_training_records_whole_epochs_only(epochs, tmp_path):
+    process = subprocess.Popen(
+        command('run', KAPPA, '--epochs', '5000', '--verbose', '2', '--out', str(tmp_path)),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        env=dict(environment(), PYTHONUNBUFFERED='1'),
+    )
+    for line in process.stdout:
+        if line.startswith('Epoch %d/' % (epochs + 1)):
+            break
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and err == 'Using TensorFlow backend.\n' and 'interrupted after' in out
+    record = json.loads((tmp_path / 'metrics-cohens_kappa' / 'result.json').read_text())
+    whole = record['metrics']['epochs']
+    assert record['interrupted'] is True and epochs <= whole < 5000
+    assert ('val_cohens_kappa' in record['metrics']) == (whole > 0)
+
+
+def test_ctrl_c_while_tensorflow_loads(tmp_path):
+    process = subprocess.Popen(
+        command('run', KAPPA, '--out', str(tmp_path)),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        env=environment(),
+    )
+    time.sleep(0.7)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and 'Traceback' not in err and files(tmp_path) == []
+
+
+CPUINFO = 'processor\t: 0\nmodel name\t: %s\nflags\t\t: fpu sse sse2 ssse3 sse4_1 sse4_2%s\n'
+
+
+def test_a_processor_without_avx_is_told(tmp_path, monkeypatch):
+    old, new = tmp_path / 'old', tmp_path / 'new'
+    old.write_text(CPUINFO % ('Nehalem', ''))
+    new.write_text(CPUINFO % ('Sandy Bridge', ' avx'))
+    assert 'no AVX' in doctor.cpu_problem(str(old)) and 'Illegal instruction' in doctor.cpu_problem(str(old))
+    assert doctor.cpu_problem(str(new)) is None and doctor.cpu_problem(str(tmp_path / 'absent')) is None
+    assert doctor.cpu_problem() is None  # or this test could not run
+
+
+def test_a_processor_without_avx_ends_a_run_before_tensorflow_loads(tmp_path):
+    old = tmp_path / 'old'
+    old.write_text(CPUINFO % ('Nehalem', ''))
+    code = (
+        'import sys; from tensorflow_with_keras import __main__, doctor\n'
+        'doctor.cpu_problem.__defaults__ = (%r,)\n'
+        'try: __main__.main(["run", %r, "--out", %r])\n'
+        'finally: print([m for m in ("tensorflow", "keras") if m in sys.modules])' % (str(old), KAPPA, str(tmp_path))
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True
+    )
+    assert (
+        done.returncode == 3 and one_sentence(done.stderr) and 'no AVX' in done.stderr and done.stdout.strip() == '[]'
+    )
+
+
+def test_numbers_that_json_does_not_know():
+    assert [recipe._plain(v) for v in (np.float32(0.5), np.int64(3), True, 'a.png', float('nan'), np.inf)] == [
+        0.5,
+        3,
+        1,
+        'a.png',
+        None,
+        None,
+    ]

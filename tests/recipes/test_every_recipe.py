@@ -1,0 +1,67 @@
+"""What every recipe owes: its docstring, its length, its test, and the same bits twice."""
+
+import ast
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tensorflow_with_keras import recipe
+
+RECIPES = recipe.find()
+ROOT = os.path.dirname(recipe.EXAMPLES)
+every = pytest.mark.parametrize('name', list(RECIPES))
+
+
+@every
+def test_its_docstring_tells_what_a_person_wants_to_know(name):
+    docstring = RECIPES[name].docstring
+    first, blank, rest = docstring.split('\n', 2)
+    assert first.endswith('.') and len(first) <= 100 and blank == ''
+    positions = [
+        docstring.find('\n\n' + head) for head in ('When: ', 'The line that matters: ', 'Checked: ', 'Sources: ')
+    ]
+    assert -1 not in positions and positions == sorted(positions)
+    assert re.search('without it|goes wrong', docstring, re.I)
+
+
+@every
+def test_it_is_short_enough_to_copy(name):
+    with open(RECIPES[name].path, encoding='utf-8') as f:
+        source = f.read()
+    assert 40 <= len(source.splitlines()) <= 90
+    imported = {n.module or '' for n in ast.walk(ast.parse(source)) if isinstance(n, ast.ImportFrom)}
+    assert 'examples' not in {m.split('.')[0] for m in imported}
+
+
+@every
+def test_it_has_a_test_of_its_own(name):
+    topic, file = name.split('/')
+    assert os.path.exists(os.path.join(ROOT, 'tests', 'recipes', topic, 'test_%s.py' % file))
+
+
+@every
+def test_with_one_thread_it_gives_the_same_bits_twice(name, digits, load_recipe, tmp_path):
+    options = ['--threads', '1', '--epochs', '1', '--verbose', '0', '--out', str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, '-m', 'tensorflow_with_keras', 'run', name] + options,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == 'Using TensorFlow backend.\n'
+    folder = tmp_path / name.replace('/', '-')
+    first = json.loads((folder / 'result.json').read_text())['metrics']
+    assert all(isinstance(v, (int, float)) or v is None or (folder / v).exists() for v in first.values())
+
+    module = load_recipe(name)  # with seed 0 and one thread, as above
+    offered = {'data': digits, 'epochs': 1, 'verbose': 0, 'callbacks': [], 'out': str(tmp_path)}
+    wanted = inspect.signature(module.run).parameters
+    second = module.run(**{k: v for k, v in offered.items() if k in wanted})
+    assert {k: recipe._plain(v) for k, v in second.items()} == first
