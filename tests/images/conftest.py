@@ -1,0 +1,46 @@
+"""Tests that start real containers. `nox -s image` sets ENGINE and IMAGE."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+ENGINE, IMAGE = os.environ.get('ENGINE'), os.environ.get('IMAGE')
+LOCKED_IN = ['--network', 'none', '--read-only', '--tmpfs', '/tmp', '--cap-drop', 'ALL']
+LOCKED_IN += ['--security-opt', 'no-new-privileges']
+
+
+def pytest_configure():
+    if not (ENGINE and IMAGE):
+        raise pytest.UsageError('the image tests want ENGINE and IMAGE in the environment; `nox -s image` sets them')
+
+
+class Container:
+    """Commands in a fresh container of the image."""
+
+    def __call__(self, *command, options=(), **kwargs):
+        done = subprocess.run(
+            [ENGINE, 'run', '--rm', *LOCKED_IN, *options, IMAGE, *command],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            **kwargs,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    def python(self, code, options=()):
+        code, out, err = self('python', '-c', code, options=options)
+        assert code == 0, err
+        return json.loads(out)
+
+
+@pytest.fixture
+def container():
+    return Container()
+
+
+@pytest.fixture(scope='session')
+def inspected():
+    done = subprocess.run([ENGINE, 'image', 'inspect', IMAGE], stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout)[0]
