@@ -1,8 +1,8 @@
 # The front door. `make help` makes its text out of the comments behind the targets.
-export EXAMPLE DATASET EPOCHS ARGS ENGINE
+export EXAMPLE DATASET EPOCHS ARGS ENGINE GPU
 
 .DEFAULT_GOAL := help
-.PHONY: help list run-example data test shell build-cpu lint tools clean
+.PHONY: help list run-example data test test-gpu shell doctor build-cpu build-gpu lint tools clean
 
 help: ## Show this
 	@echo 'Keras 2.2.4 on TensorFlow 1.9.0. Targets:'
@@ -12,6 +12,7 @@ help: ## Show this
 	@echo '  DATASET       digits (in the package, the default), mnist or fashion_mnist'
 	@echo '  EPOCHS        how many; by default what the recipe says'
 	@echo '  ARGS          more for the recipe, as ARGS="--threads 1 --data-dir DIR --out DIR"; ARGS=--help lists them'
+	@echo '  GPU           1 for the GPU image with the machine'"'"'s GPUs; a container only'
 	@echo '  ENGINE        docker, podman or local; by default the first of them that answers'
 
 run-example: ## Train a recipe and record its result in runs/TOPIC-NAME/result.json
@@ -31,6 +32,15 @@ shell: ## A shell in the environment
 
 build-cpu: ## Build the CPU image
 	@scripts/front-door build
+
+build-gpu: ## Build the GPU image
+	@KIND=gpu scripts/front-door build
+
+test-gpu: tools ## Prove the recipes on a real GPU, in the GPU image
+	@.tools/bin/nox -s gpu
+
+doctor: ## What this machine can run, and why not
+	@scripts/front-door doctor
 
 lint: tools ## Check the style
 	@.tools/bin/nox -s lint

@@ -14,7 +14,16 @@ nox.options.error_on_missing_interpreters = True
 
 ROOT = pathlib.Path(__file__).parent
 FRONT_DOOR = str(ROOT / 'scripts' / 'front-door')
-LOCKS = {'cpu': '3.6', 'gpu': '3.6', 'test': '3.6', 'upstream': '3.6', 'build': '3.6', 'uv': '3.9', 'tools': '3.9'}
+LOCKS = {
+    'cpu': '3.6',
+    'gpu': '3.6',
+    'test': '3.6',
+    'upstream': '3.6',
+    'build': '3.6',
+    'cuda': '3.6',
+    'uv': '3.9',
+    'tools': '3.9',
+}
 EPOCH = '1546300800'  # SOURCE_DATE_EPOCH in the Dockerfiles
 
 
@@ -25,7 +34,7 @@ def ask(command):
 
 PYTHON36, NO_PYTHON36 = ask('python36')
 ENGINE, _ = ask('engine')
-nox.options.sessions = ['lint', 'tests'] + (['image'] if ENGINE in ('docker', 'podman') else [])
+nox.options.sessions = ['lint', 'tests'] + (['image(cpu)'] if ENGINE in ('docker', 'podman') else [])
 
 
 def install_locked(session, *names):
@@ -44,9 +53,10 @@ def need_python36(session):
         session.error(NO_PYTHON36)
 
 
-def engine(session):
+def engine(session, kind):
     """Name of a container engine that answers. Sets up what is missing, or ends the session with a sentence."""
-    lines = session.run(str(ROOT / '.ci' / 'engine'), external=True, silent=True, stderr=None)
+    lines = session.run(str(ROOT / '.ci' / 'engine'), kind, external=True, silent=True, stderr=None)
+    session.env['KIND'] = kind
     session.env.update(line.split('=', 1) for line in lines.splitlines())
     return session.env['ENGINE']
 
@@ -56,7 +66,8 @@ def lint(session):
     """Style of Python and shell."""
     install_locked(session, 'tools')
     session.run('ruff', 'check', '.')
-    session.run('shellcheck', '-x', 'scripts/front-door', '.ci/run', '.ci/engine', '.ci/stand-in')
+    scripts = [p for folder in ('.ci', 'docker', 'scripts') for p in ROOT.glob(folder + '/*') if p.suffix == '']
+    session.run('shellcheck', '-x', *(str(p.relative_to(ROOT)) for p in scripts))
 
 
 @nox.session(python=PYTHON36 or '3.6', venv_backend='uv')
@@ -113,60 +124,52 @@ def upstream(session):
     )
 
 
+KINDS = [nox.param('cpu', id='cpu'), nox.param('gpu', id='gpu')]
+LOCKED_IN = '--rm --network none --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges'.split()
+
+
 @nox.session(venv_backend='uv')
-@nox.parametrize('kind', [nox.param('cpu', id='cpu')])
+@nox.parametrize('kind', KINDS)
 def image(session, kind):
-    """Builds the image, tests started containers, and runs library and recipe tests inside one."""
+    """Builds the image, tests started containers, and runs library and recipe tests inside one; needs no GPU."""
     install_locked(session, 'tools')
-    name = engine(session)
+    name = engine(session, kind)
     session.run(FRONT_DOOR, 'build', external=True)
-    session.run(
-        'python',
-        '-m',
-        'pytest',
-        '-q',
-        'tests/images',
-        *session.posargs,
-        env={'ENGINE': name, 'IMAGE': f'tensorflow-with-keras:{kind}'},
-    )
+    environment = {'ENGINE': name, 'IMAGE': f'tensorflow-with-keras:{kind}'}
+    tests = [f'tests/images/test_{name}.py' for name in ('both', kind)]
+    session.run('python', '-m', 'pytest', '-q', *tests, *session.posargs, env=environment)
     test_image = f'tensorflow-with-keras:{kind}-test'
     session.run(FRONT_DOOR, 'build', 'test', test_image, external=True)
-    session.run(
-        name,
-        'run',
-        '--rm',
-        '--network',
-        'none',
-        '--read-only',
-        '--tmpfs',
-        '/tmp',
-        '--cap-drop',
-        'ALL',
-        '--security-opt',
-        'no-new-privileges',
-        test_image,
-        external=True,
-    )
+    session.run(name, 'run', *LOCKED_IN, test_image, external=True)
 
 
 @nox.session(venv_backend='none')
-def reproduce(session):
-    """Builds the CPU image twice without cache: the same image ID, or the first file that differs."""
-    name = engine(session)
+def gpu(session):
+    """The recipes' tests on a real GPU, its results against the CPU's; fails where there is no GPU."""
+    name = engine(session, 'gpu')
+    session.run('python3', '-m', 'tensorflow_with_keras', 'doctor', '--container', name, external=True)
+    test_image = 'tensorflow-with-keras:gpu-test'
+    session.run(FRONT_DOOR, 'build', 'test', test_image, external=True)
+    devices = ['--gpus', 'all'] if name == 'docker' else ['--device', 'nvidia.com/gpu=all']
+    tests = ['tests/gpu', 'tests/recipes', *session.posargs]
+    pytest = ['python', '-m', 'pytest', '-q', '-p', 'no:cacheprovider', '--timeout', '3600']
+    session.run(name, 'run', *LOCKED_IN, *devices, test_image, *pytest, *tests, external=True)
+
+
+@nox.session(venv_backend='none')
+@nox.parametrize('kind', KINDS)
+def reproduce(session, kind):
+    """Builds the image twice without cache: the same image ID, or the first file that differs."""
+    name = engine(session, kind)
     work = pathlib.Path(session.create_tmp())
     archives = []
     for n in ('1', '2'):
-        tag = 'tensorflow-with-keras-reproduce:' + n
-        clock = (
-            ['--timestamp', EPOCH]
-            if name == 'podman'
-            else [
-                '--build-arg',
-                'SOURCE_DATE_EPOCH=' + EPOCH,
-                '--output',
-                f'type=docker,name={tag},rewrite-timestamp=true',
-            ]
-        )
+        tag = f'tensorflow-with-keras-reproduce:{kind}-{n}'
+        if name == 'podman':
+            clock = ['--timestamp', EPOCH]
+        else:
+            clock = ['--build-arg', f'SOURCE_DATE_EPOCH={EPOCH}']
+            clock += ['--output', f'type=docker,name={tag},rewrite-timestamp=true']
         session.run(FRONT_DOOR, 'build', 'runtime', tag, '--no-cache', *clock, external=True)
         archives.append(work / f'{n}.tar')
         archives[-1].unlink(missing_ok=True)
@@ -191,6 +194,8 @@ def lock(session):
         if locked.exists():
             shutil.copy(locked, made)  # uv keeps what it finds there, as far as the .in allows
         platform = ['--universal'] if name in ('uv', 'tools') else ['--python-platform', 'x86_64-manylinux_2_28']
+        if name == 'cuda':
+            platform.append('--no-deps')  # only the libraries in them are wanted
         session.run(
             'uv',
             'pip',

@@ -1,6 +1,7 @@
 """python -m tensorflow_with_keras: what is here, and the way to run it."""
 
 import argparse
+import json
 import os
 import runpy
 import sys
@@ -15,11 +16,7 @@ def about():
         'TensorFlow with Keras %s: recipes for Keras 2.2.4 on TensorFlow 1.9.0, Python %s'
         % (__version__, platform.python_version())
     )
-    try:
-        import pkg_resources
-    except ImportError:
-        return
-    versions = {d.key: d.version for d in pkg_resources.working_set}
+    versions = doctor.installed_packages()
     shown = [
         '%s %s' % (d, versions[d])
         for d in ('tensorflow', 'tensorflow-gpu', 'keras', 'numpy', 'scipy', 'scikit-learn', 'h5py', 'matplotlib')
@@ -66,6 +63,15 @@ def data(dataset, data_dir):
     )
 
 
+def examine(as_json, with_tensorflow, container):
+    if container:
+        problem = doctor.container_gpu_problem(container)
+        return recipe.fail(problem) if problem else 0
+    report = doctor.examine(with_tensorflow)
+    print(json.dumps(report, indent=2) if as_json else doctor.text(report))
+    return recipe.FAILED if report['problems'] else 0
+
+
 def main(argv):
     p = recipe.Parser(
         prog='python -m tensorflow_with_keras',
@@ -82,7 +88,13 @@ def main(argv):
     d.add_argument(
         '--data-dir', metavar='DIR', help="where it lies or shall lie (default: TFK_DATA_DIR, Keras's cache)"
     )
+    o = commands.add_parser('doctor', help='what this machine can run, and why not; 0 only if training can run')
+    o.add_argument('--json', action='store_true', help='for programs')
+    o.add_argument('--no-tensorflow', action='store_true', help='without a training step on each device')
+    o.add_argument('--container', metavar='ENGINE', help='only whether ENGINE can hand a GPU to a container')
     args = p.parse_args(argv)
+    if args.command == 'doctor':
+        return examine(args.json, not args.no_tensorflow, args.container)
     if args.command == 'data':
         return data(args.dataset, args.data_dir)
     recipes = recipe.find()

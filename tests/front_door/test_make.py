@@ -57,9 +57,9 @@ def checkout(tmp_path):
     """A copy in which an environment can be planted without touching the real one."""
     copy = tmp_path / 'checkout'
     copy.mkdir()
-    for name in ('Makefile', 'Dockerfile.cpu', '.dockerignore', 'LICENSE'):
+    for name in ('Makefile', 'Dockerfile', 'Dockerfile.cpu', '.dockerignore', 'LICENSE'):
         shutil.copy(os.path.join(ROOT, name), str(copy))
-    for name in ('scripts', 'requirements', 'tensorflow_with_keras', 'examples'):
+    for name in ('docker', 'scripts', 'requirements', 'tensorflow_with_keras', 'examples'):
         shutil.copytree(os.path.join(ROOT, name), str(copy / name), ignore=shutil.ignore_patterns('__pycache__'))
     return copy
 
@@ -93,6 +93,8 @@ def test_list(call):
         (('ARGS=--out /proc/nowhere',), ['cannot write to /proc/nowhere']),
         (('ENGINE=lxc',), ["there is no engine 'lxc'; there are: docker, podman, local."]),
         (('ENGINE=docker',), ['ENGINE=docker does not answer']),
+        (('GPU=1', 'ENGINE=local'), ['GPU=1 runs in a container']),
+        (('GPU=yes',), ["GPU='yes' is neither 1 nor 0."]),
         (('PYTHON36=/bin/false',), ['PYTHON36=/bin/false is no working Python 3.6.']),
     ],
 )
@@ -198,6 +200,21 @@ def test_a_container_is_locked_in_and_sees_the_folders_at_their_own_paths(call, 
         '--dataset',
         'mnist',
     ]
+
+
+@pytest.mark.parametrize(
+    'engine, flags', [('docker', ['--gpus', 'all']), ('podman', ['--device', 'nvidia.com/gpu=all'])]
+)
+def test_gpus_are_handed_to_the_gpu_image(call, checkout, bin, tmp_path, engine, flags):
+    log = tmp_path / 'log'
+    program(bin, engine, 'case "$1" in run) printf "%%s\\n" "$@" > %s;; esac\n' % log)
+    # a machine whose doctor finds nothing wrong
+    program(bin, 'python3', 'case "$*" in *--container*) exit 0;; esac; exec %s "$@"\n' % sys.executable)
+    code, out, err = call('make', 'run-example', 'GPU=1', cwd=str(checkout))
+    assert code == 0, err
+    args = log.read_text().splitlines()
+    assert ' '.join(flags) in ' '.join(args) and 'tensorflow-with-keras:gpu' in args
+    assert 'CUDA_CACHE_PATH=%s/runs/.cuda-cache' % checkout in args
 
 
 def test_an_image_that_cannot_be_built_is_one_sentence(call, checkout, bin):

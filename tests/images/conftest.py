@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-ENGINE, IMAGE = os.environ.get('ENGINE'), os.environ.get('IMAGE')
+ENGINE, IMAGE = os.environ.get('ENGINE'), os.environ.get('IMAGE', '')
+KIND = IMAGE.rsplit(':', 1)[-1]  # cpu or gpu
 LOCKED_IN = ['--network', 'none', '--read-only', '--tmpfs', '/tmp', '--cap-drop', 'ALL']
 LOCKED_IN += ['--security-opt', 'no-new-privileges']
 
@@ -14,6 +15,15 @@ LOCKED_IN += ['--security-opt', 'no-new-privileges']
 def pytest_configure():
     if not (ENGINE and IMAGE):
         raise pytest.UsageError('the image tests want ENGINE and IMAGE in the environment; `nox -s image` sets them')
+
+
+def said(err):
+    """Standard error without the one line that the GPU image says where no GPU is."""
+    lines = err.splitlines()
+    if KIND == 'gpu' and lines:
+        assert lines[0].startswith('No GPU is attached, so TensorFlow runs on the CPU.')
+        del lines[0]
+    return lines
 
 
 class Container:

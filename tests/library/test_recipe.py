@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -70,7 +71,7 @@ def test_data_set_names_are_the_same_in_both_places():
 def test_without_a_command_it_says_what_is_here():
     code, out, err = call()
     assert (code, err) == (0, '')
-    assert 'tensorflow 1.9.0, keras 2.2.4' in out and KAPPA in out
+    assert re.search('tensorflow(-gpu)? 1.9.0, keras 2.2.4', out) and KAPPA in out
 
 
 def test_help_of_a_recipe_is_its_docstring():

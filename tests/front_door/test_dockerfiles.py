@@ -1,0 +1,51 @@
+"""The two Dockerfiles: what they share is the same, and everything in them is pinned."""
+
+import os
+import re
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ONLY_GPU = (
+    'CUDA',
+    'cuda',
+    'given',
+    'NVIDIA',
+    '/driver',
+    'ENTRYPOINT',
+    'entrypoint',
+    'stub',
+    'libgomp',
+    'LD_LIBRARY_PATH',
+    'tensorflow/python/_pywrap',
+)
+
+
+def instructions(name):
+    """The instructions without comments, each with its continuation lines in one."""
+    with open(os.path.join(ROOT, name)) as f:
+        lines = [line for line in f.read().splitlines() if line and not line.startswith('#')]
+    return [re.sub(' +', ' ', i) for i in '\n'.join(lines).replace('\\\n', '').split('\n')]
+
+
+def test_the_gpu_image_does_all_that_the_cpu_image_does():
+    def neutral(text):
+        return text.replace('gpu.txt', 'cpu.txt').replace('tensorflow-gpu=', 'tensorflow=').replace('(GPU)', '(CPU)')
+
+    gpu = [
+        neutral(i).replace(' chmod +x /rootfs/opt/tensorflow-with-keras/entrypoint &&', '')
+        for i in instructions('Dockerfile')
+    ]
+    shared = [i for i in gpu if not any(word in i for word in ONLY_GPU)]
+    assert shared == instructions('Dockerfile.cpu') and len(shared) > 30
+
+
+@pytest.mark.parametrize('name', ['Dockerfile', 'Dockerfile.cpu'])
+def test_every_base_has_a_digest_and_nothing_comes_from_an_archive_that_moves(name):
+    text = '\n'.join(instructions(name))
+    stages = set(re.findall(r'^FROM .* AS (\w+)$', text, re.M))
+    for image in re.findall(r'^FROM (?:--platform=linux/amd64 )?(\S+) AS', text, re.M):
+        assert image in stages or re.match(r'\$\{(RUNTIME_BASE|BUILDER_BASE|CUDA_LIBS)\}$', image)
+    for default in re.findall(r'^ARG (?:RUNTIME|BUILDER)_BASE=(.*)$', text, re.M):
+        assert re.match(r'python:3\.6(-slim)?@sha256:[0-9a-f]{64}$', default)
+    assert not re.search(r'apt-get|apt |conda|curl|wget|pip install', text)

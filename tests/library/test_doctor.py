@@ -1,0 +1,223 @@
+"""doctor on machines that are not here: old processors, other versions, drivers and GPUs."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tensorflow_with_keras import doctor, recipe
+
+ROOT = os.path.dirname(recipe.EXAMPLES)
+
+
+@pytest.mark.skipif(not os.path.isdir(os.path.join(ROOT, 'requirements')), reason='no locks in an image')
+def test_the_pins_are_the_locks():
+    with open(os.path.join(ROOT, 'requirements', 'cpu.txt')) as f:
+        lock = dict(re.findall(r'^([a-z0-9-]+)==(\S+)', f.read(), re.M))
+    assert doctor.PINS == {name: lock[name] for name in doctor.PINS}
+
+
+@pytest.mark.parametrize(
+    'capability, expected',
+    [
+        ((3, 0), 'unsupported'),
+        ((3, 5), 'native'),
+        ((5, 0), 'JIT'),
+        ((5, 3), 'binary-compatible'),
+        ((6, 2), 'binary-compatible'),
+        ((7, 0), 'native'),
+        ((7, 5), 'binary-compatible'),
+        ((8, 6), 'JIT'),
+        ((9, 0), 'JIT'),
+        ((12, 0), 'JIT'),
+    ],
+)
+def test_support_of_a_compute_capability(capability, expected):
+    assert doctor.support(capability).startswith(expected)
+
+
+def test_every_drift_is_named_with_what_it_breaks():
+    installed = dict(doctor.PINS, h5py='3.1.0', numpy='1.19.5')
+    del installed['gast']
+    drift = {p['name']: (p['installed'], p['breaks']) for p in doctor.packages(installed) if p['breaks']}
+    assert drift == {
+        'h5py': ('3.1.0', 'load_model and load_weights'),
+        'numpy': ('1.19.5', "a FutureWarning at every import, and Keras's test_selu"),
+        'gast': (None, 'tf.contrib.autograph'),
+    }
+    gpu_build = dict(doctor.PINS, **{'tensorflow-gpu': '1.9.0'})
+    del gpu_build['tensorflow']
+    assert [p['name'] for p in doctor.packages(gpu_build) if p['breaks']] == []
+
+
+NVRM = 'NVRM version: NVIDIA UNIX x86_64 Kernel Module  %s  Wed Jan  1 00:00:00 UTC 2020\nGCC version:  gcc\n'
+OPEN = 'NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  %s  Release Build\n'
+
+
+@pytest.mark.parametrize('form', [NVRM, OPEN])
+@pytest.mark.parametrize(
+    'version, enough', [('384.81', True), ('384.59', False), ('375.26', False), ('535.104.05', True)]
+)
+def test_driver_version(tmp_path, form, version, enough):
+    (tmp_path / 'version').write_text(form % version)
+    assert doctor.driver(str(tmp_path / 'version')) == version and doctor.new_enough(version) is enough
+    assert doctor.driver(str(tmp_path / 'absent')) is None
+
+
+class Cuda:
+    """A driver with two GPUs, as ctypes would have it."""
+
+    gpus = [(b'Tesla V100-SXM2-16GB', 7, 0, 16 << 30), (b'NVIDIA H100 80GB HBM3', 9, 0, 80 << 30)]
+    status = 0
+
+    def __getattr__(self, name):
+        if name == 'tensorflow_with_keras_stub':
+            raise AttributeError(name)
+        raise AssertionError('doctor asks for %s' % name)
+
+    def cuInit(self, flags):
+        return self.status
+
+    def cuDeviceGetCount(self, count):
+        count._obj.value = len(self.gpus)
+        return 0
+
+    def cuDeviceGet(self, device, index):
+        device._obj.value = index
+        return 0
+
+    def cuDeviceGetName(self, name, length, device):
+        name.value = self.gpus[device.value][0]
+        return 0
+
+    def cuDeviceGetAttribute(self, number, attribute, device):
+        number._obj.value = self.gpus[device.value][{75: 1, 76: 2}[attribute]]
+        return 0
+
+    def cuDeviceTotalMem_v2(self, total, device):
+        total._obj.value = self.gpus[device.value][3]
+        return 0
+
+
+def test_gpus_as_the_driver_tells_them(monkeypatch):
+    monkeypatch.setattr(doctor, '_free_memory', lambda: [15000, 79000])
+    assert doctor.gpus(Cuda()) == [
+        {
+            'name': 'Tesla V100-SXM2-16GB',
+            'compute_capability': '7.0',
+            'support': 'native',
+            'total_mib': 16384,
+            'free_mib': 15000,
+        },
+        {
+            'name': 'NVIDIA H100 80GB HBM3',
+            'compute_capability': '9.0',
+            'support': 'JIT (slow first start, never validated)',
+            'total_mib': 81920,
+            'free_mib': 79000,
+        },
+    ]
+    broken = Cuda()
+    broken.status = 100
+    assert doctor.gpus(broken) == []
+
+
+def engines(gpu):
+    return lambda: [{'name': name, 'answers': True, 'gpu': gpu} for name in ('docker', 'podman')]
+
+
+@pytest.mark.parametrize(
+    'version, card, listed, toolkit, engine, expected',
+    [
+        (None, False, False, False, 'docker', 'This machine has no NVIDIA GPU'),
+        (None, True, False, False, 'docker', 'no driver for it is loaded: install the NVIDIA driver, 384.81 or newer'),
+        (
+            '375.26',
+            True,
+            True,
+            True,
+            'docker',
+            'The NVIDIA driver 375.26 is too old for CUDA 9.0: install 384.81 or newer',
+        ),
+        ('535.104.05', False, False, True, 'docker', 'The NVIDIA driver is loaded but finds no GPU'),
+        (
+            '535.104.05',
+            True,
+            True,
+            False,
+            'docker',
+            'Docker cannot hand a GPU to a container: install the NVIDIA container',
+        ),
+        ('535.104.05', True, True, False, 'podman', 'nvidia-ctk cdi generate'),
+        ('535.104.05', True, True, True, 'local', 'GPU=1 runs in a container'),
+        ('535.104.05', True, True, True, 'podman', None),
+    ],
+)
+def test_why_a_container_gets_no_gpu(tmp_path, monkeypatch, version, card, listed, toolkit, engine, expected):
+    (tmp_path / 'gpus').mkdir()
+    if version:
+        (tmp_path / 'version').write_text(NVRM % version)
+    if listed:
+        (tmp_path / 'gpus' / '0000:01:00.0').mkdir()
+    monkeypatch.setattr(doctor, 'NVIDIA', str(tmp_path))
+    monkeypatch.setattr(doctor, 'nvidia_cards', lambda: int(card))
+    monkeypatch.setattr(doctor, 'engines', engines(toolkit))
+    problem = doctor.container_gpu_problem(engine)
+    assert (problem is None) if expected is None else (expected in problem and '\n' not in problem)
+
+
+def call(*args):
+    env = dict(os.environ, PYTHONPATH=os.pathsep.join([ROOT] + sys.path))
+    command = [sys.executable, '-m', 'tensorflow_with_keras', 'doctor'] + list(args)
+    done = subprocess.run(
+        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_here_training_can_run_and_says_so():
+    code, out, err = call()
+    assert (code, err) == (0, '') and out.endswith('Training can run here.\n') and '/device:CPU:0: first step' in out
+    code, out, err = call('--json')
+    report = json.loads(out)
+    assert code == 0 and report['problems'] == []
+    assert {p['installed'] == p['pinned'] for p in report['packages']} == {True}
+    step = report['tensorflow']['devices'][0]
+    assert step['name'] == '/device:CPU:0' and step['step_s'] > 0 and 0 < step['loss'] < 1
+
+
+@pytest.mark.parametrize(
+    'code, expected',
+    [
+        ('raise ImportError("libcublas.so.9.0: cannot open shared object file")', 'libcublas.so.9.0: cannot open'),
+        ('import os, signal; os.kill(os.getpid(), signal.SIGILL)', 'ended with -4'),
+        ('import time; time.sleep(60)', 'no answer within 2 s'),
+    ],
+)
+def test_a_broken_tensorflow_is_told_not_suffered(tmp_path, monkeypatch, code, expected):
+    (tmp_path / 'tensorflow.py').write_text(code)
+    monkeypatch.setenv('PYTHONPATH', '%s:%s' % (tmp_path, os.environ.get('PYTHONPATH', '')))
+    monkeypatch.setattr(doctor, 'STEP', doctor.STEP.replace('import numpy as np, tensorflow', 'import tensorflow'))
+    assert expected in doctor.tensorflow(timeout=2)['error']
+
+
+def test_it_answers_with_nothing_installed():
+    """A bare Python, as on a host where nothing is set up yet."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            '-I',
+            '-S',
+            '-c',
+            'import sys; sys.path.insert(0, %r); from tensorflow_with_keras import doctor; '
+            'report = doctor.examine(); print(doctor.text(report)); print(len(report["problems"]))' % ROOT,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'tensorflow is not installed (1.9.0 is pinned).' in done.stdout
