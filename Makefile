@@ -2,7 +2,7 @@
 export EXAMPLE DATASET EPOCHS ARGS ENGINE GPU
 
 .DEFAULT_GOAL := help
-.PHONY: help list run-example data test test-gpu shell doctor build-cpu build-gpu lint tools clean
+.PHONY: help list run-example data test test-gpu shell doctor build-cpu build-gpu lint tools readme clean
 
 help: ## Show this
 	@echo 'Keras 2.2.4 on TensorFlow 1.9.0. Targets:'
@@ -47,6 +47,9 @@ lint: tools ## Check the style
 
 tools: ## Have nox, uv and the linters in .tools/bin
 	@scripts/front-door tools all
+
+readme: ## Write the README's table of recipes anew
+	@scripts/update_readme.py
 
 clean: ## Remove environments and results, keep data
 	rm -rf .nox .tools .venv .venv.lock runs

@@ -50,7 +50,7 @@ def install_locked(session, *names):
 
 def need_python36(session):
     if not PYTHON36:
-        session.error(NO_PYTHON36)
+        session.error(NO_PYTHON36 + ' In a container the same tests run by `nox -s "image(cpu)"`.')
 
 
 def engine(session, kind):
