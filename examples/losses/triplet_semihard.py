@@ -49,7 +49,7 @@ def build_model(shape):
 
 
 def nearest(embeddings, known, labels):
-    """The label of the known sample that is nearest to each embedding; of vectors of length 1, the dot product tells."""
+    """The labels of the nearest known samples: of vectors of length 1, those with the greatest dot product."""
     return labels[np.dot(embeddings, known.T).argmax(1)]
 
 

@@ -24,7 +24,7 @@ def module(load_recipe, monkeypatch):
 
 
 def by_hand(labels, embeddings, margin=1.0):
-    """Over all pairs (anchor, positive): the nearest negative that is farther than the positive, or else the farthest."""
+    """Over all pairs (anchor, positive): the nearest negative farther than the positive, or else the farthest."""
     distances = ((embeddings[:, None] - embeddings[None]) ** 2).sum(-1)
     losses = []
     for a, p in np.ndindex(*distances.shape):
