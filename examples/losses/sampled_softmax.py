@@ -37,7 +37,7 @@ class Scores(layers.Layer):
     def build(self, input_shape):
         self.kernel = self.add_weight('kernel', (CLASSES, input_shape[-1]), initializer='glorot_uniform')
         self.bias = self.add_weight('bias', (CLASSES,), initializer='zeros')
-        super(Scores, self).build(input_shape)
+        super().build(input_shape)
 
     def call(self, features):
         self.features = features
