@@ -8,10 +8,10 @@ The line that matters: `K.in_train_phase(sampled, full)`, so that a draw of clas
 all of them are asked in validation, evaluation and prediction.
 
 Without it: the loss of the test set is another number at each call, and far too low, since to
-be right among few is easy. Three more things go wrong in silence. Keras feeds the learning
-phase only to a model that has a layer like Dropout; without one the full softmax is trained on.
-The sampler that TensorFlow takes by itself expects class numbers in order of falling frequency.
-And the loss takes features rather than scores, so they are reached past y_pred.
+be right among few is easy. Two more things go wrong in silence: Keras feeds the learning phase
+only to a model that has a layer like Dropout, without which the full softmax is trained on; and
+the sampler that TensorFlow takes by itself draws low class numbers more often, as is right only
+where they stand in order of falling frequency.
 
 Checked: with as many draws as classes, against NumPy's full softmax; the loss of the test set,
 against NumPy; accuracy, against scikit-learn.
@@ -32,7 +32,7 @@ CLASSES, SAMPLED = 100, 20
 
 
 class Scores(layers.Layer):
-    """A Dense layer whose kernel has a row for each class, as TensorFlow wants it, and which keeps its input."""
+    """A Dense layer that has a kernel with a row for each class, and keeps its input: the loss wants both."""
 
     def build(self, input_shape):
         self.kernel = self.add_weight('kernel', (CLASSES, input_shape[-1]), initializer='glorot_uniform')

@@ -4,9 +4,8 @@ When: one class of two is rare, and to miss it costs more than a false alarm. Th
 multiplies the loss of the positive samples, here by negatives / positives, so that both classes
 have the same say.
 
-The line that matters: `layers.Dense(1)`, with no activation. tf.nn.weighted_cross_entropy_with_logits
-takes logits, as every TensorFlow function of that ending does, where Keras's losses take
-probabilities.
+The line that matters: `layers.Dense(1)`, with no activation. TensorFlow's functions that end in
+`_with_logits` take logits, where Keras's losses take probabilities.
 
 What goes wrong with a sigmoid there: no error, but the loss takes the sigmoid of a sigmoid, so
 that no sample can be given less than 0.5: the loss cannot get near 0, and the decision at logit 0
