@@ -65,7 +65,7 @@ def test_it_reads_most_lines(module, digits):
     texts = [[v for v in line if v >= 0] for line in y]
     assert {len(t) for t in texts} == {1, 2, 3}
     assert found['test_lines_right'] == pytest.approx(np.mean([text_of(b, 10) == t for b, t in zip(best, texts)]))
-    assert found['test_lines_right'] > 0.6  # chance is under 0.04
+    assert found['test_lines_right'] > 0.5  # to guess each digit of a line: 0.04
 
 
 def test_padding_must_be_left_out(load_recipe):
