@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import runpy
+import signal
 import sys
 
 from . import __version__, doctor, recipe
@@ -47,6 +48,8 @@ def run(recipes, name, options, check):
     os.environ['KERAS_BACKEND'] = 'tensorflow'  # whatever a keras.json says
     os.environ.setdefault('MPLBACKEND', 'Agg')  # pictures go to files
     sys.argv = [name] + options
+    # While TensorFlow is imported nothing is there to tidy up, and its imports swallow a KeyboardInterrupt.
+    signal.signal(signal.SIGINT, lambda signum, frame: os._exit(recipe.INTERRUPTED))
     runpy.run_path(recipes[name].path, run_name='__main__')
 
 

@@ -16,6 +16,7 @@ import json
 import math
 import os
 import shlex
+import signal
 import sys
 import tempfile
 import time
@@ -141,6 +142,7 @@ def main(run):
 
     from . import datasets, session
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on there is something to record
     try:
         data = datasets.load(args.dataset, args.data_dir)
     except datasets.DatasetError as e:

@@ -7,7 +7,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -260,7 +259,10 @@ def test_ctrl_c_while_tensorflow_loads(tmp_path):
         universal_newlines=True,
         env=environment(),
     )
-    time.sleep(0.7)
+    loading = False
+    while not loading:  # the middle of the import: its library is mapped
+        with open('/proc/%d/maps' % process.pid) as maps:
+            loading = '_pywrap_tensorflow_internal' in maps.read()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130 and 'Traceback' not in err and files(tmp_path) == []
