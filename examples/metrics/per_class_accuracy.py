@@ -49,11 +49,7 @@ def draw(matrix, file):
         if count:
             dark = count > matrix[true].sum() / 2
             axes.text(predicted, true, count, ha='center', va='center', color='white' if dark else 'black')
-    axes.set(
-        title='Test images by class\n(darker: larger share of the true class)',
-        xlabel='predicted class',
-        ylabel='true class',
-    )
+    axes.set(title='Test images (darker: larger share of the row)', xlabel='predicted class', ylabel='true class')
     axes.set(xticks=range(CLASSES), yticks=range(CLASSES))
     figure.savefig(file, dpi=100, bbox_inches='tight')
     plt.close(figure)
