@@ -188,8 +188,9 @@ def main(run):
                 os.replace(os.path.join(unfinished, file), os.path.join(folder, file))
     except OSError as e:
         fail('%s could not write to %s (%s): make room, or name another folder with --out' % (name, args.out, e))
+    width = max(map(len, record['metrics']), default=0)
     for key, value in record['metrics'].items():
-        print('%-24s %s' % (key, '%.6g' % value if isinstance(value, float) else value))
+        print('%-*s  %s' % (width, key, '%.6g' % value if isinstance(value, float) else value))
     print(
         '%s%s'
         % (
