@@ -75,8 +75,7 @@ def run(data, epochs=3, batch_size=32, verbose=2):
     services = {name: Service(name, data, batch_size, epochs, verbose) for name in ('relu', 'tanh')}
     questions = [(name, x) for x in np.array_split(data.x_test[:320], 40) for name in services]
     wrong = ask_all({name: service.model.predict for name, service in services.items()}, questions)
-    # in one thread; a model's first predict builds its function, which threads must not do at the same time
-    expected = [services[name].predict(x) for name, x in questions]
+    expected = [services[name].predict(x) for name, x in questions]  # one thread; the first one builds the function
     answers = ask_all({name: service.predict for name, service in services.items()}, questions)
     right = [s == 200 and np.allclose(a, e, atol=1e-6) for (s, a), e in zip(answers, expected)]
     print('Without the graph: %s\nWith it %d of %d answers are right.' % (wrong[0][1], sum(right), len(right)))
