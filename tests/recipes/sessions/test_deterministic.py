@@ -1,0 +1,88 @@
+import hashlib
+import math
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import backend as K
+
+from tensorflow_with_keras import recipe
+
+NAME = 'sessions/deterministic'
+PROCESS = """
+import sys
+import numpy as np
+import tensorflow as tf
+from keras import backend as K
+from tensorflow_with_keras import datasets, recipe
+module = recipe.load('sessions/deterministic')
+data = datasets.load('digits')
+config = {'threads': int(sys.argv[2])} if len(sys.argv) > 2 else {}
+hashes = [module.weights_hash(module.train(data, 1, **config)) for _ in range(int(sys.argv[1]))]
+numbers = tf.placeholder(tf.float32)
+print(K.get_session().run(tf.reduce_sum(numbers), {numbers: np.random.RandomState(0).rand(3000000)}), *hashes)
+"""
+
+
+def of_a_process(*arguments):
+    """A long sum, and the hashes after trainings, in a process whose first session is the recipe's."""
+    done = subprocess.run(
+        [sys.executable, '-c', PROCESS] + [str(a) for a in arguments],
+        cwd=os.path.dirname(recipe.EXAMPLES),
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+        check=True,
+    )
+    words = done.stdout.split()
+    return float(words[0]), [int(word) for word in words[1:]]
+
+
+def test_the_same_bits_in_two_processes_and_others_with_more_threads(load_recipe, digits):
+    module = load_recipe(NAME)
+    here = module.weights_hash(module.train(digits, 1))  # this process has one thread
+    numbers = tf.placeholder(tf.float32)
+    total = K.get_session().run(tf.reduce_sum(numbers), {numbers: np.random.RandomState(0).rand(3000000)})
+    assert of_a_process(2) == (float(str(total)), [here, here])
+    other_total, others = of_a_process(3, 4)
+    assert set(others) != {here}  # any one of them may happen to be equal
+    assert other_total != float(str(total))
+
+
+def test_the_hash_is_of_every_weight_and_only_equal_seeds_give_it(load_recipe, digits, monkeypatch):
+    module, models = load_recipe(NAME), []
+    build_model = module.build_model
+    monkeypatch.setattr(module, 'build_model', lambda shape: models.append(build_model(shape)) or models[-1])
+    weights_hash, weights = module.weights_hash, []
+
+    def recorded(model):
+        weights.append(model.get_weights())
+        return weights_hash(model)
+
+    monkeypatch.setattr(module, 'weights_hash', recorded)
+    found = module.run(digits, epochs=2, verbose=0)
+    digest = hashlib.sha256()
+    for array in weights[0]:
+        digest.update(np.ascontiguousarray(array))
+    assert '%08x' % found['hash'] == digest.hexdigest()[:8]
+    equal = [all(map(np.array_equal, weights[0], others)) for others in weights[1:]]
+    assert equal == [True, False, False]
+    flags = ('equal_with_same_seeds', 'equal_with_other_numpy_seed', 'equal_with_other_tensorflow_seed')
+    assert [found[flag] for flag in flags] == equal
+    assert found['test_accuracy'] > 0.5  # chance is 0.1
+
+    numbers = (digits.x_train / 3).ravel()[:90000]
+    exact = math.fsum(numbers.tolist())
+    assert found['sum_by_one'] != found['sum_by_two']
+    for kind in ('sum_by_one', 'sum_by_two'):
+        # the bound on the error of a sum one by one: (n - 1) times half the spacing of float32 at 1
+        assert 0 < abs(found[kind] - exact) < (len(numbers) - 1) * 2.0**-24 * exact
+
+
+@pytest.mark.parametrize('owner, function', [(np.random, 'seed'), (tf, 'set_random_seed')])
+def test_without_one_of_the_seeds_the_weights_differ(load_recipe, digits, monkeypatch, owner, function):
+    module = load_recipe(NAME)
+    monkeypatch.setattr(owner, function, lambda seed: None)
+    assert module.weights_hash(module.train(digits, 1)) != module.weights_hash(module.train(digits, 1))
