@@ -13,8 +13,8 @@ def start(seed=None, threads=None):
     # Arguments
         seed: int or None. Seeds Python, NumPy and the new graph.
         threads: int or None. Threads within and between operations; with 1 a run on the CPU
-            gives the same bits each time. None leaves the choice to TensorFlow. The pool within
-            operations belongs to the process: its first session decides, later ones are ignored.
+            gives the same bits each time. None leaves the choice to TensorFlow. The pools
+            belong to the process: its first session decides, later ones are ignored.
 
     # Returns
         The `tf.Session` that `K.get_session()` will return.
@@ -29,11 +29,13 @@ def start(seed=None, threads=None):
         np.random.seed(seed)
         tf.set_random_seed(seed)
     threads = threads or 0
-    session = tf.Session(
-        config=tf.ConfigProto(
-            intra_op_parallelism_threads=threads, allow_soft_placement=True, inter_op_parallelism_threads=threads
-        )
+    config = tf.ConfigProto(
+        intra_op_parallelism_threads=threads,
+        inter_op_parallelism_threads=threads,
+        allow_soft_placement=True,
+        gpu_options=tf.GPUOptions(allow_growth=True),  # a shared GPU stays shared
     )
+    session = tf.Session(config=config)
     K.set_session(session)
     return session
 

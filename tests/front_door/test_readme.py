@@ -32,3 +32,11 @@ def test_the_two_commands_stand_at_the_top():
     assert (
         re.findall('^make (\\S+)', top, re.M) == ['run-example', 'test'] and len(read('README.md').splitlines()) < 120
     )
+
+
+def test_the_tests_that_decide_the_claims_exist():
+    claims = read('docs/claims.md')
+    sources = {path: read(path) for path in re.findall(r'`(tests/\S+\.py)`', claims)}
+    assert len(sources) > 7
+    for name in set(re.findall(r'`(test_\w+)`', claims)):
+        assert any('def %s(' % name in source for source in sources.values()), name
