@@ -10,10 +10,24 @@ def digits():
 
 @pytest.fixture
 def load_recipe():
-    """Imports a recipe by name, in a fresh graph with one thread."""
+    """Imports a recipe by name, in a fresh graph with one thread.
+
+    Where it has a function build_model, the models that this makes are kept: all in `module.built`, the last in
+    `module.model`, so that a test can ask them for predictions of its own.
+    """
 
     def load(name):
         session.start(seed=0, threads=1)
-        return recipe.load(name)
+        module = recipe.load(name)
+        if hasattr(module, 'build_model'):
+            build_model, module.built = module.build_model, []
+
+            def build_and_keep(*args):
+                module.model = build_model(*args)
+                module.built.append(module.model)
+                return module.model
+
+            module.build_model = build_and_keep
+        return module
 
     return load

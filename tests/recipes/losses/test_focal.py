@@ -53,17 +53,8 @@ def test_by_probability_it_goes_wrong_at_the_ends(load_recipe):
 
 
 @pytest.fixture
-def module(load_recipe, monkeypatch):
-    """The recipe, which keeps its model."""
-    module = load_recipe(NAME)
-    build_model = module.build_model
-
-    def build(shape):
-        module.model = build_model(shape)
-        return module.model
-
-    monkeypatch.setattr(module, 'build_model', build)
-    return module
+def module(load_recipe):
+    return load_recipe(NAME)
 
 
 def test_the_recipe(module, digits):

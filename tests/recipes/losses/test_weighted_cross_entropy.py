@@ -8,17 +8,8 @@ NAME = 'losses/weighted_cross_entropy'
 
 
 @pytest.fixture
-def module(load_recipe, monkeypatch):
-    """The recipe, which keeps its models."""
-    module = load_recipe(NAME)
-    build_model, module.models = module.build_model, []
-
-    def build(shape):
-        module.models.append(build_model(shape))
-        return module.models[-1]
-
-    monkeypatch.setattr(module, 'build_model', build)
-    return module
+def module(load_recipe):
+    return load_recipe(NAME)
 
 
 def float64_loss(y_true, logits, weight):
@@ -32,7 +23,7 @@ def test_losses_recall_and_precision(module, digits):
     y_train, y_test = digits.y_train == 8, digits.y_test == 8
     weights = {'plain': 1, 'weighted': np.sum(~y_train) / np.sum(y_train)}
     assert found['pos_weight'] == pytest.approx(weights['weighted'])
-    for model, (name, weight) in zip(module.models, weights.items()):
+    for model, (name, weight) in zip(module.built, weights.items()):
         logits = model.predict(digits.x_test)[:, 0]
         assert found[name + '_test_loss'] == pytest.approx(float64_loss(y_test, logits, weight), rel=1e-5)
         assert found[name + '_recall'] == pytest.approx(recall_score(y_test, logits > 0))

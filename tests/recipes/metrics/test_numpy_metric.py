@@ -9,17 +9,8 @@ NAME = 'metrics/numpy_metric'
 
 
 @pytest.fixture
-def module(load_recipe, monkeypatch):
-    """The recipe, which keeps its model where a test can ask it for predictions."""
-    module = load_recipe(NAME)
-    build_model = module.build_model
-
-    def build(shape):
-        module.model = build_model(shape)
-        return module.model
-
-    monkeypatch.setattr(module, 'build_model', build)
-    return module
+def module(load_recipe):
+    return load_recipe(NAME)
 
 
 def test_it_is_the_function_itself(module, digits):

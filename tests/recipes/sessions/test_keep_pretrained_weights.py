@@ -14,11 +14,11 @@ def module(load_recipe, monkeypatch):
     """The recipe, with its models, and with what stands in the file that it loads."""
     module = load_recipe(NAME)
     build_model, load_weights = module.build_model, keras.models.Sequential.load_weights
-    module.models = []
+    module.built = []
 
     def build(shape):
-        module.models.append(build_model(shape))
-        return module.models[-1]
+        module.built.append(build_model(shape))
+        return module.built[-1]
 
     def load(model, path):
         load_weights(model, path)
@@ -31,7 +31,7 @@ def module(load_recipe, monkeypatch):
 
 def bits(module, model=1):
     """The weights of the model, each as the hash of its bytes."""
-    return [hashlib.sha256(w.tobytes()).hexdigest() for w in module.models[model].get_weights()]
+    return [hashlib.sha256(w.tobytes()).hexdigest() for w in module.built[model].get_weights()]
 
 
 def test_only_the_uninitialised_are_initialised(module, digits, monkeypatch):
@@ -42,7 +42,7 @@ def test_only_the_uninitialised_are_initialised(module, digits, monkeypatch):
         seen['before'] = len(sess.run(report))
         count = initialize(sess)
         seen['after'], seen['bits'] = len(sess.run(report)), bits(module)
-        seen['accuracy'] = accuracy_score(digits.y_test, module.models[1].predict(digits.x_test).argmax(1))
+        seen['accuracy'] = accuracy_score(digits.y_test, module.built[1].predict(digits.x_test).argmax(1))
         return count
 
     monkeypatch.setattr(module, 'initialize_uninitialized', around)
