@@ -9,19 +9,14 @@ NAME = 'metrics/mean_iou'
 
 @pytest.fixture
 def module(load_recipe, monkeypatch):
-    """The recipe, which keeps its model and its test set where a test can ask for them."""
+    """The recipe, which keeps its test set where a test can ask for it."""
     module = load_recipe(NAME)
-    build_model, scenes = module.build_model, module.scenes
-
-    def build(shape):
-        module.model = build_model(shape)
-        return module.model
+    scenes = module.scenes
 
     def keep(images, digits, seed):
         module.test_set = scenes(images, digits, seed)
         return module.test_set
 
-    monkeypatch.setattr(module, 'build_model', build)
     monkeypatch.setattr(module, 'scenes', keep)
     return module
 

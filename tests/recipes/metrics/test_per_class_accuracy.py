@@ -11,14 +11,10 @@ NAME = 'metrics/per_class_accuracy'
 
 @pytest.fixture
 def module(load_recipe, monkeypatch):
-    """The recipe, which keeps its model and the matrix it draws, and a record of every batch."""
+    """The recipe, which keeps the matrix it draws, and a record of every batch."""
     module = load_recipe(NAME)
-    build_model, mean_accuracy, draw = module.build_model, module.mean_accuracy, module.draw
+    mean_accuracy, draw = module.mean_accuracy, module.draw
     module.batches = []
-
-    def build(shape):
-        module.model = build_model(shape)
-        return module.model
 
     def recorded(y_true, y_pred):
         record = tf.py_func(lambda t, p: module.batches.append((t.argmax(1), p.argmax(1))), [y_true, y_pred], [])
@@ -30,7 +26,6 @@ def module(load_recipe, monkeypatch):
         draw(matrix, file)
 
     recorded.__name__ = 'mean_accuracy'
-    monkeypatch.setattr(module, 'build_model', build)
     monkeypatch.setattr(module, 'mean_accuracy', recorded)
     monkeypatch.setattr(module, 'draw', keep)
     return module

@@ -11,15 +11,8 @@ BATCH = 32
 
 @pytest.fixture
 def module(load_recipe, monkeypatch):
-    """The recipe, with its model, and with the samples in the order of the data."""
+    """The recipe, with the samples in the order of the data."""
     module = load_recipe(NAME)
-    build_model = module.build_model
-
-    def build(shape):
-        module.model = build_model(shape)
-        return module.model
-
-    monkeypatch.setattr(module, 'build_model', build)
     monkeypatch.setattr(np.random, 'permutation', np.arange)
     return module
 
