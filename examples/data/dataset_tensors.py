@@ -8,9 +8,9 @@ on a placeholder of its own, and is called on the tensors: two models, the same 
 
 Without it: what is built straight on the tensors has nowhere to put an array, so predict(x) and
 evaluate(x, y) are a ValueError. It also goes wrong with images and labels out of two calls of
-get_next, since each takes a batch of its own; and, unnoticed, with Keras's own optimizers: on
-tensors they update a layer before the gradient of the layer beneath has passed through it.
-TensorFlow's wait for that.
+get_next, since each takes a batch of its own; and, unnoticed, with Keras's own optimizers: they
+may update a layer before the gradient of the layer beneath has passed through it, and here they
+do. TensorFlow's wait for that.
 
 Checked: weights, losses and predictions, against a second model that is trained on the same batches
 as arrays.

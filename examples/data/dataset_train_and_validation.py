@@ -64,7 +64,7 @@ def run(data, epochs=12, batch_size=64, verbose=2, callbacks=()):
     model = keras.models.Model(inputs, network(inputs))
     if not model.uses_learning_phase:
         raise ValueError('No layer asks for the learning phase, so Keras would train on the test set.')
-    # an optimizer of Keras would mix new weights into the gradients here: see data/dataset_tensors
+    # an optimizer of Keras could mix new weights into the gradients: see data/dataset_tensors
     model.compile(
         tf.train.AdamOptimizer(0.002), 'categorical_crossentropy', metrics=['accuracy'], target_tensors=[labels]
     )
