@@ -3,16 +3,17 @@
 When: what trains is made for arrays (train_on_batch, callbacks that want them, sample weights),
 and the data comes out of tf.data; or out of Python code that shall run in several workers.
 
-The line that matters: `batch = dataset.make_one_shot_iterator().get_next()`, outside of what the
-worker calls. `iter(function, None)` then makes a generator of a function.
+The line that matters: `batch = iterator.get_next()`, before any worker begins. What the worker
+calls is no more than session.run(batch), and `iter(function, None)` makes a generator of that.
 
-Without it: the body of a Python generator begins only at the first next(), in the worker's thread,
-whose default graph is another one: ValueError, "not an element of this graph". It also goes wrong
-with more than one worker: a Python generator is a RuntimeError, "NOT thread-safe"; any other
-stream loses its order. tf.data brings its own threads, so one worker will do; a Sequence is
-asked for its batches by number, so that several workers keep the order.
+Without it: get_next for every batch makes the graph grow without end. It also goes wrong where a
+Python generator makes the pipeline in its body, which begins only in the worker's thread, whose
+default graph is another one: ValueError, "not an element of this graph". With several workers a
+Python generator is a RuntimeError, "NOT thread-safe", and any other stream may lose its order.
+tf.data brings its own threads, so one worker will do; a Sequence is asked for its batches by
+number, so that several workers keep the order.
 
-Checked: the samples of every epoch, one by one: each comes once; and both networks on the test set.
+Checked: the samples of every epoch, counted one by one, and that each comes with its label.
 
 Sources: keras.utils.Sequence, keras/utils/data_utils.py, Keras 2.2.4; tf.data, TensorFlow 1.9.
 """
@@ -29,11 +30,15 @@ CLASSES = 10
 
 
 def generator(x, y, batch_size):
-    dataset = tf.data.Dataset.from_tensor_slices((x, keras.utils.to_categorical(y, CLASSES)))
+    arrays = [tf.placeholder(a.dtype, a.shape) for a in (x, y)]  # so the arrays are no constants in the graph
+    dataset = tf.data.Dataset.from_tensor_slices(tuple(arrays))
+    dataset = dataset.map(lambda image, label: (image, tf.one_hot(label, CLASSES)))
     # repeat comes last: before shuffle it would mix the epochs, before batch it would leave no short batch
     dataset = dataset.shuffle(len(x), seed=1).batch(batch_size).repeat().prefetch(2)
-    batch = dataset.make_one_shot_iterator().get_next()
+    iterator = dataset.make_initializable_iterator()
+    batch = iterator.get_next()
     session = K.get_session()
+    session.run(iterator.initializer, dict(zip(arrays, (x, y))))
     return iter(lambda: session.run(batch), None)
 
 

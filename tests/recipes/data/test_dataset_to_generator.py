@@ -52,6 +52,18 @@ def test_images_come_with_their_labels(module, digits):
         assert [of_image[bytes(image)] for image in x] == y.argmax(1).tolist()
 
 
+def test_the_graph_grows_only_without_the_line_that_matters(module, digits):
+    def grown(stream):
+        before = len(tf.get_default_graph().get_operations())
+        for _ in range(5):
+            next(stream)
+        return len(tf.get_default_graph().get_operations()) - before
+
+    assert grown(module.generator(digits.x_train, digits.y_train, BATCH)) == 0
+    iterator = tf.data.Dataset.range(9).repeat().make_one_shot_iterator()
+    assert grown(iter(lambda: K.get_session().run(iterator.get_next()), None)) >= 5
+
+
 @pytest.fixture
 def model(digits):
     model = keras.models.Sequential(
