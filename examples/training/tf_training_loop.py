@@ -1,0 +1,79 @@
+"""Keras layers in a training loop of TensorFlow, with the three things that fit does unasked.
+
+When: the loop must be yours, as for several losses in turn, a minimax game, or an old TensorFlow
+program, yet the layers shall be those of Keras.
+
+The line that matters: `feed = {…, K.learning_phase(): 1}`, with `model.updates` as dependencies
+of the step and `model.losses` in its loss. All three are for you to do outside fit.
+
+Without it: all three go wrong by default, with no error. The learning phase is 0, so that Dropout
+does nothing and BatchNormalization takes its moving averages in training, here until the loss is
+NaN; without its updates those averages stay at 0 and 1, so that predictions are of another
+network; and no regularizer is in the loss.
+
+Checked: all weights and moving averages after the loop, against those of the same network after fit.
+
+Sources: "Keras as a simplified interface to TensorFlow" (Keras blog, 2016); Model.updates and
+Model.losses, Keras 2.2.4; tf.control_dependencies, TensorFlow 1.9.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import backend as K
+from keras import layers
+
+from tensorflow_with_keras import recipe
+
+CLASSES = 10
+
+
+def build_model(shape):
+    return keras.models.Sequential(
+        [
+            layers.Flatten(input_shape=shape),
+            layers.Dense(64, activation='relu', kernel_regularizer=keras.regularizers.l2(0.001)),
+            layers.BatchNormalization(momentum=0.9),
+            layers.Dropout(0.2, seed=1),
+            layers.Dense(CLASSES),  # logits: TensorFlow's loss wants them so
+        ]
+    )
+
+
+def run(data, epochs=10, batch_size=64, verbose=2):
+    model = build_model(data.x_train.shape[1:])
+    images, logits = model.input, model.output
+    labels = tf.placeholder(tf.int64, [None])
+
+    entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+    loss = tf.reduce_mean(entropy) + tf.add_n(model.losses)
+    with tf.control_dependencies(model.updates):  # the moving averages, before the weights change
+        step = tf.train.MomentumOptimizer(0.05, momentum=0.9).minimize(loss)
+    session = K.get_session()  # only now: it initialises what it finds, the optimizer's variables too
+
+    order = np.arange(len(data.x_train))
+    for epoch in range(epochs):
+        np.random.shuffle(order)
+        losses = []
+        for begin in range(0, len(order), batch_size):
+            chosen = order[begin : begin + batch_size]
+            feed = {images: data.x_train[chosen], labels: data.y_train[chosen], K.learning_phase(): 1}
+            losses.append(session.run([loss, step], feed)[0])
+        if verbose:
+            print('epoch %d of %d: loss %.4f' % (epoch + 1, epochs, np.mean(losses)))
+
+    feed = {images: data.x_test, labels: data.y_test, K.learning_phase(): 0}
+    scores, test_loss = session.run([logits, loss], feed)
+    accuracy = np.mean(scores.argmax(1) == data.y_test)
+    print('%.1f %% of the test set are right, by TensorFlow; predict sees the same network.' % (100 * accuracy))
+    return {
+        'epochs': epochs,
+        'train_loss': float(np.mean(losses)),
+        'test_loss': test_loss,
+        'test_accuracy': accuracy,
+        'predict_test_accuracy': np.mean(model.predict(data.x_test).argmax(1) == data.y_test),
+    }
+
+
+if __name__ == '__main__':
+    recipe.main(run)
