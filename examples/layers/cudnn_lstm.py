@@ -1,6 +1,6 @@
 """Weights of CuDNNLSTM in an LSTM: trained on a GPU, served on a CPU.
 
-When: CuDNNLSTM trains fast but runs on NVIDIA GPUs only, and the model must also run elsewhere.
+When: a model was trained with CuDNNLSTM, which runs on NVIDIA GPUs only, and must serve elsewhere.
 
 The line that matters: `LSTM(UNITS, recurrent_activation='sigmoid')`.
 

@@ -74,9 +74,9 @@ def run(data, epochs=6, batch_size=32, verbose=2, callbacks=()):
     model.compile(loss='sparse_categorical_crossentropy', optimizer=keras.optimizers.Adam(0.01), metrics=['accuracy'])
     x_train = pad(data.x_train, height // 2)
     model.fit(x_train, data.y_train, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=list(callbacks))
-    with tempfile.NamedTemporaryFile(suffix='.h5') as file:
-        model.save(file.name)
-        loaded = keras.models.load_model(file.name, custom_objects={'Attention': Attention})
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(folder + '/model.h5')
+        loaded = keras.models.load_model(folder + '/model.h5', custom_objects={'Attention': Attention})
     x_test = pad(data.x_test, height // 2)
     before, after, longer = model.predict(x_test), loaded.predict(x_test), model.predict(pad(data.x_test, height))
     return {

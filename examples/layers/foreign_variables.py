@@ -76,9 +76,9 @@ def run(data, epochs=5, batch_size=64, verbose=2, callbacks=()):
             data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=list(callbacks)
         )
         trained = sum((after != old).any() for after, old in zip(K.batch_get_value(variables), before))
-        with tempfile.NamedTemporaryFile(suffix='.h5') as file:
-            model.save_weights(file.name)
-            with h5py.File(file.name, 'r') as f:
+        with tempfile.TemporaryDirectory() as folder:
+            model.save_weights(folder + '/model.h5')
+            with h5py.File(folder + '/model.h5', 'r') as f:
                 saved = len(f['features'].attrs['weight_names'])
         print('%s: of %d variables %d were trained, %d are in the file.' % (way, len(variables), trained, saved))
         accuracy = (model.predict(data.x_test).argmax(1) == data.y_test).mean()

@@ -6,7 +6,7 @@ Here: digits in thin strokes have labels, digits in bold strokes have none.
 The line that matters: `return tf.identity(x), lambda dy: -STRENGTH * dy`.
 
 Without it: the features learn to tell the styles apart instead of learning not to, and the digits
-in bold strokes are recognised far less often; the loss looks better all the while.
+in bold strokes are recognised far less often.
 
 Checked: the gradient below the reversal, against the one above it, sign and size; the accuracy of
 the domain output, near the chance of 0.5. It fools the classifier that it was trained against: a

@@ -72,9 +72,9 @@ def run(data, epochs=8, batch_size=32, verbose=2, callbacks=()):
     model.fit(
         data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=list(callbacks)
     )
-    with tempfile.NamedTemporaryFile(suffix='.h5') as file:
-        model.save(file.name)
-        loaded = keras.models.load_model(file.name, custom_objects=FUNCTIONS)
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(folder + '/model.h5')
+        loaded = keras.models.load_model(folder + '/model.h5', custom_objects=FUNCTIONS)
     return {
         'epochs': epochs,
         'test_accuracy': (loaded.predict(data.x_test).argmax(1) == data.y_test).mean(),
