@@ -1,0 +1,77 @@
+"""Random rotations by tf.contrib.image inside the model, in training only.
+
+When: the training images should be turned a little, every one differently in every epoch, and the
+model that is saved and served should take images as they are.
+
+The line that matters: `K.in_train_phase(turned, images, training=training)`.
+
+Without it: the model also turns what it predicts on, so the same image gets another answer each
+time. What goes wrong as quietly: an angle drawn in Python instead of by `tf.random_uniform` is
+drawn once, when the graph is built, and is then the same for every image and every epoch.
+
+Checked: the layer is the identity outside of training; in training, the angles measured from the
+turned images have the mean, the spread and the bounds of the uniform distribution.
+
+Sources: tf.contrib.image.rotate, TensorFlow 1.9; K.in_train_phase, Keras 2.2.4.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import backend as K
+from keras import layers
+
+from tensorflow_with_keras import recipe
+
+CLASSES = 10
+
+
+class RandomRotation(layers.Layer):
+    """Turns each image by an angle of its own, uniform from -degrees to degrees."""
+
+    def __init__(self, degrees, **kwargs):
+        super().__init__(**kwargs)
+        self.degrees = degrees
+
+    def call(self, images, training=None):
+        limit = np.pi / 180 * self.degrees
+        angles = tf.random_uniform([tf.shape(images)[0]], -limit, limit)
+        turned = tf.contrib.image.rotate(images, angles, interpolation='BILINEAR')
+        return K.in_train_phase(turned, images, training=training)
+
+    def get_config(self):
+        return dict(super().get_config(), degrees=self.degrees)
+
+
+def build_model(shape, degrees):
+    return keras.models.Sequential(
+        [
+            RandomRotation(degrees, input_shape=shape, name='rotation'),
+            layers.Conv2D(16, 3, activation='relu'),
+            layers.Flatten(),
+            layers.Dense(64, activation='relu'),
+            layers.Dense(CLASSES, activation='softmax'),
+        ]
+    )
+
+
+def run(data, epochs=20, batch_size=64, verbose=2, callbacks=()):
+    found = {'epochs': epochs}
+    with_angles = keras.models.Sequential([RandomRotation(40, input_shape=data.x_train.shape[1:])])
+    turn = K.function([with_angles.input, K.learning_phase()], [with_angles.output])
+    turned, untouched = turn([data.x_test, 1])[0], with_angles.predict(data.x_test)
+    for degrees in (0, 30):
+        model = build_model(data.x_train.shape[1:], degrees)
+        model.compile(loss='sparse_categorical_crossentropy', optimizer='adam')
+        model.fit(
+            data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=list(callbacks)
+        )
+        for name, x in (('upright', data.x_test), ('turned', turned)):
+            accuracy = (model.predict(x).argmax(1) == data.y_test).mean()
+            found['test_accuracy_%s_trained_with_%d_degrees' % (name, degrees)] = accuracy
+    found['largest_change_outside_training'] = np.abs(untouched - data.x_test).max()
+    return found
+
+
+if __name__ == '__main__':
+    recipe.main(run)
