@@ -1,0 +1,77 @@
+"""Weights from Keras 2.2.4 to tf.keras 1.9 and back, for the layers that people use.
+
+When: a trained Keras model is to go on in code written for tf.keras, which has functions that
+Keras lacks (its own Estimator converter, distribution), or the other way round.
+
+The line that matters: `theirs.set_weights(ours.get_weights())`, on a model built by the same
+function with the other library's layers.
+
+Without it: tf.keras.models.load_model does not read the file that Keras 2.2.4 writes for a
+Sequential model, and raises ValueError; a model of the same shape without the weights answers
+at random. Each library has a session of its own, unless both find a default session as here.
+
+Checked: the predictions of both libraries, of an image and a recurrent network, equal to
+rounding, there and back; the accuracy, by tf.keras.
+
+Sources: get_weights in keras/engine/network.py, Keras 2.2.4, and in
+tensorflow/python/keras/engine/network.py, TensorFlow 1.9.
+"""
+
+import os
+import tempfile
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tensorflow_with_keras import recipe
+
+
+def image_model(library, shape):
+    layers = library.layers
+    stack = [layers.Conv2D(16, 3, activation='relu', input_shape=shape), layers.BatchNormalization()]
+    stack += [layers.SeparableConv2D(16, 3, activation='relu'), layers.Flatten(), layers.Dropout(0.2)]
+    return library.models.Sequential(stack + [layers.Dense(10, activation='softmax')])
+
+
+def row_model(library, shape):
+    """Reads an image row by row, in both directions."""
+    layers = library.layers
+    stack = [layers.Reshape(shape[:2], input_shape=shape), layers.TimeDistributed(layers.Dense(16))]
+    stack += [layers.Bidirectional(layers.LSTM(16, return_sequences=True)), layers.GRU(16)]
+    return library.models.Sequential(stack + [layers.Dense(10, activation='softmax')])
+
+
+def opens_in_tf_keras(model):
+    """1 if tf.keras loads the file that Keras writes of the model, else 0."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'model.h5')
+        model.save(path)
+        try:
+            tf.keras.models.load_model(path)
+        except ValueError as e:
+            print('tf.keras.models.load_model: ValueError: %s' % e)
+            return 0
+    return 1
+
+
+def run(data, epochs=4, batch_size=32, verbose=2, callbacks=()):
+    found, shape = {}, data.x_train.shape[1:]
+    for name, build in (('image', image_model), ('row', row_model)):
+        with tf.Graph().as_default(), tf.Session().as_default():
+            tf.set_random_seed(0)
+            ours, theirs, back = build(keras, shape), build(tf.keras, shape), build(keras, shape)
+            ours.compile('adam', 'sparse_categorical_crossentropy', metrics=['accuracy'])
+            ours.fit(data.x_train, data.y_train, batch_size, epochs, verbose, list(callbacks))
+            theirs.set_weights(ours.get_weights())
+            back.set_weights(theirs.get_weights())
+            expected, answer, returned = (model.predict(data.x_test) for model in (ours, theirs, back))
+            found[name + '_accuracy'] = np.mean(answer.argmax(1) == data.y_test)
+            found[name + '_difference'] = np.abs(answer - expected).max()
+            found[name + '_difference_back'] = np.abs(returned - expected).max()
+            found[name + '_file_opens'] = opens_in_tf_keras(ours)
+    return found
+
+
+if __name__ == '__main__':
+    recipe.main(run)

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+NAME = 'interop/estimator'
+
+
+@pytest.fixture
+def module(load_recipe, monkeypatch):
+    module = load_recipe(NAME)
+    build, module.models = module.build_model, []
+
+    def build_model(shape):
+        module.models.append(build(shape))
+        return module.models[-1]
+
+    monkeypatch.setattr(module, 'build_model', build_model)
+    return module
+
+
+def numpy_logits(weights, x):
+    """The network at inference in float64, straight from its equations."""
+    kernel, bias, gamma, beta, mean, variance, dense, dense_bias = (w.astype(np.float64) for w in weights)
+    n = x.shape[1] - 2
+    patches = np.stack([x[:, i : i + n, j : j + n, 0] for i in range(3) for j in range(3)], -1).astype(np.float64)
+    hidden = np.maximum(patches @ kernel.reshape(9, -1) + bias, 0)
+    normal = (hidden - mean) / np.sqrt(variance + 1e-3) * gamma + beta
+    return normal.reshape(len(x), -1) @ dense + dense_bias
+
+
+def test_the_estimator_keras_and_the_equations_agree(module, digits):
+    found = module.run(digits, epochs=2)
+    assert found['steps'] == 2 * 45 and found['classes_that_differ'] == 0
+    classes = numpy_logits(module.models[-1].get_weights(), digits.x_test).argmax(1)
+    accuracy = np.mean(classes == digits.y_test)
+    assert found['test_accuracy'] == pytest.approx(accuracy, abs=1e-6)
+    assert found['keras_accuracy'] == pytest.approx(accuracy, abs=1e-6)
+    assert accuracy > 0.6  # chance is 0.1
+    assert found['largest_moving_mean'] > 0.1
+
+
+@pytest.mark.parametrize('fixed', [True, False])
+def test_without_the_line_that_matters_training_never_drops(module, digits, monkeypatch, fixed):
+    if not fixed:
+        backend = type('RecipeBackend', (), {'set_learning_phase': staticmethod(lambda phase: None)})
+        monkeypatch.setattr(module, 'K', backend)
+    answers = {}
+    for mode in ('train', 'infer'):
+        with tf.Graph().as_default(), tf.Session() as session:
+            tf.train.create_global_step()
+            features = {'image': tf.constant(digits.x_train[:50])}
+            spec = module.model_fn(features, tf.constant(digits.y_train[:50]), mode)
+            session.run(tf.global_variables_initializer())
+            answers[mode] = [session.run(spec.predictions['probabilities']) for _ in range(2)]
+    assert np.array_equal(*answers['infer'])
+    assert np.array_equal(*answers['train']) == (not fixed)
+
+
+def test_without_the_updates_the_averages_stay_where_they_began(module, digits, monkeypatch):
+    build = module.build_model
+
+    def build_model(shape):
+        model = build(shape)
+        model.get_updates_for = lambda inputs: []
+        return model
+
+    monkeypatch.setattr(module, 'build_model', build_model)
+    assert module.run(digits, epochs=1)['largest_moving_mean'] == 0

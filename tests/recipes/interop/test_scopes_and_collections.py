@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+NAME = 'interop/scopes_and_collections'
+
+
+@pytest.fixture
+def module(load_recipe, monkeypatch):
+    module = load_recipe(NAME)
+    build = module.build_model
+
+    def build_model(shape):
+        module.model = build(shape)
+        return module.model
+
+    monkeypatch.setattr(module, 'build_model', build_model)
+    return module
+
+
+def test_what_lands_where(module, digits):
+    found = module.run(digits, epochs=2)
+    names = [v.name for v in module.model.weights]
+    assert (
+        sorted(name.rsplit('/', 1)[0] for name in names)
+        == ['head/classes'] * 2 + ['trunk/frozen'] * 2 + ['trunk/norm'] * 4
+    )
+    nodes = {node.name: node for node in tf.get_default_graph().as_graph_def().node}
+    for name in names:
+        assert nodes[name[:-2]].device == ('/device:CPU:0' if name.startswith('trunk/') else '')
+    assert found['weights'] == found['in_trainable_collection'] == len(names) == 8
+    assert found['trainable_weights'] == 4  # gamma, beta, kernel, bias
+    assert (found['updates'], found['in_update_collection']) == (2, 0)
+    assert (found['losses'], found['in_loss_collection']) == (1, 0)
+    assert found['frozen_layer_moved'] == 0
+    predicted = module.model.predict(digits.x_test).argmax(1)
+    assert found['test_accuracy'] == np.mean(predicted == digits.y_test) > 0.7  # chance is 0.1
+    moving_mean = module.model.get_layer('norm').get_weights()[2]
+    assert np.abs(moving_mean).max() > 0.05  # the updates have run
+
+
+def test_without_the_line_that_matters_the_frozen_layer_is_trained(module, digits, monkeypatch):
+    minimize = tf.train.Optimizer.minimize
+    monkeypatch.setattr(tf.train.Optimizer, 'minimize', lambda self, loss, var_list: minimize(self, loss))
+    assert module.run(digits, epochs=1)['frozen_layer_moved'] > 0.01
+
+
+def test_a_variable_scope_shares_no_keras_layer(module):
+    with tf.variable_scope('shared', reuse=tf.AUTO_REUSE):
+        x = layers.Input((3,))
+        first, second = layers.Dense(2), layers.Dense(2)
+        first(x), second(x)
+        third = [tf.layers.Dense(2, name='tf', _reuse=tf.AUTO_REUSE) for _ in range(2)]
+        [layer(tf.zeros((1, 3))) for layer in third]
+    assert first.kernel is not second.kernel and first.kernel.name != second.kernel.name
+    assert third[0].kernel is third[1].kernel  # TensorFlow's own layers do share

@@ -1,0 +1,41 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+NAME = 'interop/tf_keras_weights'
+
+
+def test_both_libraries_predict_the_same(load_recipe, digits):
+    found = load_recipe(NAME).run(digits, epochs=2, verbose=0)
+    for name in ('image', 'row'):
+        assert found[name + '_difference'] < 1e-5 and found[name + '_difference_back'] == 0
+        assert found[name + '_accuracy'] > 0.2  # chance is 0.1
+        assert found[name + '_file_opens'] == 0
+
+
+def test_without_the_line_that_matters_tf_keras_answers_something_else(load_recipe, digits, monkeypatch):
+    module = load_recipe(NAME)
+    model = type(module.image_model(tf.keras, (8, 8, 1)))
+    monkeypatch.setattr(model, 'set_weights', lambda self, weights: None)
+    found = module.run(digits, epochs=1, verbose=0)
+    assert found['image_difference'] > 0.03 and found['row_difference'] > 0.03
+
+
+def test_why_the_file_does_not_open(load_recipe, tmp_path):
+    model = load_recipe(NAME).image_model(keras, (8, 8, 1))
+    assert sorted(model.get_config()) == ['layers', 'name']  # tf.keras 1.9 wants the list of layers itself
+    model.save(str(tmp_path / 'model.h5'))
+    with pytest.raises(ValueError, match='Unknown layer: ?name'):
+        tf.keras.models.load_model(str(tmp_path / 'model.h5'))
+
+
+@pytest.mark.parametrize('name', ['image_model', 'row_model'])
+def test_the_weights_have_the_same_names_in_the_same_order(load_recipe, name):
+    build = getattr(load_recipe(NAME), name)
+    ours, theirs = (
+        [[w.name.split('/')[-1].split(':')[0] for w in layer.weights] for layer in build(library, (8, 8, 1)).layers]
+        for library in (keras, tf.keras)
+    )
+    assert ours == theirs
+    assert np.sum([len(layer) for layer in ours]) >= 10
