@@ -16,6 +16,7 @@ import json
 import math
 import os
 import shlex
+import shutil
 import signal
 import sys
 import tempfile
@@ -154,21 +155,21 @@ def main(run):
         # Nothing that a broken-off run has written may look like a result, or take a good one's place.
         with tempfile.TemporaryDirectory(dir=args.out, prefix='.unfinished-') as unfinished:
             begin, interrupted = time.time(), False
+            work = os.path.join(unfinished, 'work')
+            os.mkdir(work)
             offered = {
                 'data': data,
                 'epochs': args.epochs,
                 'batch_size': args.batch_size,
                 'verbose': args.verbose,
                 'callbacks': [log],
-                'out': unfinished,
+                'out': work,
             }
             wanted = inspect.signature(run).parameters
             try:
                 metrics = run(**{k: v for k, v in offered.items() if v is not None and k in wanted})
             except KeyboardInterrupt:
                 interrupted, metrics = True, dict(log.logs, epochs=log.epochs)
-                for file in os.listdir(unfinished):
-                    os.unlink(os.path.join(unfinished, file))
             record = {
                 'recipe': name,
                 'metrics': {key: _plain(value) for key, value in metrics.items()},
@@ -184,8 +185,12 @@ def main(run):
                 json.dump(record, f, indent=2, allow_nan=False)
                 f.write('\n')
             os.makedirs(folder, exist_ok=True)
-            for file in sorted(os.listdir(unfinished)):  # result.json may come before a file it names, for an instant
-                os.replace(os.path.join(unfinished, file), os.path.join(folder, file))
+            for name_in_work in [] if interrupted else os.listdir(work):
+                target = os.path.join(folder, name_in_work)
+                if os.path.isdir(target):
+                    shutil.rmtree(target)
+                os.replace(os.path.join(work, name_in_work), target)
+            os.replace(os.path.join(unfinished, 'result.json'), os.path.join(folder, 'result.json'))
     except OSError as e:
         fail('%s could not write to %s (%s): make room, or name another folder with --out' % (name, args.out, e))
     width = max(map(len, record['metrics']), default=0)
