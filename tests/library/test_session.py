@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from keras import backend as K
 
@@ -45,3 +46,35 @@ def test_the_pitfall_is_one():
     model.set_weights([np.ones((2, 3)), np.ones(3)])
     K.get_session().run(tf.global_variables_initializer())
     assert not np.array_equal(model.get_weights()[0], np.ones((2, 3)))
+
+
+@pytest.mark.parametrize('name', ['SGD', 'RMSprop', 'Adagrad', 'Adadelta', 'Adam', 'Adamax', 'Nadam'])
+def test_ordered_updates_are_those_of_the_rule(name):
+    """Every update operation waits for every new value; and a step is what TensorFlow or NumPy make of it."""
+    model = keras.models.Sequential([keras.layers.Dense(4, input_shape=(3,)), keras.layers.Dense(2)])
+    model.compile(getattr(keras.optimizers, name)(), 'mse', metrics=['accuracy'])
+    x, y = np.random.rand(8, 3), np.random.rand(8, 2)
+    a, b, c, d = model.get_weights()
+    model.train_on_batch(x, y)
+    updates = [u for u in model.optimizer.updates]
+    values = {u.inputs[1].op for u in updates}
+    for update in updates:
+        (barrier,) = update.control_inputs
+        waits, todo = set(), [barrier]
+        while todo:
+            op = todo.pop()
+            waits.add(op)
+            todo += op.control_inputs if op.type == 'NoOp' else []
+        assert values <= waits
+    if name == 'SGD':  # the first layer's gradient goes through the second layer's weights as they were
+        error = 2 * (x @ a + b) @ c + 2 * d - 2 * y
+        np.testing.assert_allclose(model.get_weights()[0], a - 0.01 * x.T @ (error / y.size @ c.T), atol=1e-6)
+    if name == 'Adam':  # its first step is as long as its learning rate, which it is not with a count of 2 or of 0
+        np.testing.assert_allclose(np.abs(model.get_weights()[0] - a), 0.001, rtol=1e-3)
+
+
+def test_order_can_be_taken_back():
+    session.start(threads=1)
+    assert hasattr(keras.optimizers.Adam.get_updates, 'without_order')
+    session.start()
+    assert not hasattr(keras.optimizers.Adam.get_updates, 'without_order')

@@ -73,6 +73,7 @@ def test_keras_optimizers_mix_new_weights_into_the_gradient(load_recipe, digits)
     optimizers = {'keras': lambda: keras.optimizers.SGD(rate), 'tf': lambda: tf.train.GradientDescentOptimizer(rate)}
     for name, optimizer in optimizers.items():
         module = load_recipe(NAME)
+        session.order_updates(False)  # Keras as it is: one thread alone does not make it wait
         images, labels = module.batches(digits.x_train, digits.y_train, BATCH).get_next()
         network, inputs = module.build_network(digits.x_train.shape[1:]), keras.layers.Input(tensor=images)
         w, b, v, c = network.get_weights()

@@ -17,7 +17,8 @@ import sys
 import numpy as np
 import tensorflow as tf
 from keras import backend as K
-from tensorflow_with_keras import datasets, recipe
+from tensorflow_with_keras import datasets, recipe, session
+session.order_updates()
 module = recipe.load('sessions/deterministic')
 data = datasets.load('digits')
 config = {'threads': int(sys.argv[2])} if len(sys.argv) > 2 else {}
