@@ -30,12 +30,14 @@ FROM builder_base AS site
 ARG SOURCE_DATE_EPOCH=1546300800
 COPY requirements/gpu.txt docker/install_packages docker/settle /build/
 RUN --mount=type=secret,id=ca,target=/run/secrets/ca.crt /build/install_packages /build/gpu.txt /opt/tfk
-# What the base lacks for TensorFlow's GPU build: libgomp, and the driver's library where no driver is mounted.
+# What the base lacks for TensorFlow's GPU build: libgomp, and where no driver is mounted the driver's library, and CUPTI,
+# without which a run that is traced would end the process.
 COPY docker/stub /build/
 RUN tensorflow=/opt/tfk/lib/python3.6/site-packages/tensorflow && mkdir -p /driver/lib64 /driver/stub \
  && cp -L "$(find /usr/lib -name libgomp.so.1 | head -n 1)" /driver/lib64/ \
- && /build/stub /driver/stub/libcuda.so.1 '' 'cu[A-Z]' 100 \
-        $tensorflow/libtensorflow_framework.so $tensorflow/python/_pywrap_tensorflow_internal.so
+ && set -- $tensorflow/libtensorflow_framework.so $tensorflow/python/_pywrap_tensorflow_internal.so \
+ && /build/stub /driver/stub/libcuda.so.1 '' 'cu[A-Z]' 100 "$@" \
+ && /build/stub /driver/stub/libcupti.so.9.0 '' 'cupti[A-Z]' 0 "$@"
 
 # --- this project, apart from the packages so that an edited recipe rebuilds in seconds
 FROM builder_base AS project
