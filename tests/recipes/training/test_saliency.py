@@ -7,17 +7,8 @@ NAME = 'training/saliency'
 
 
 @pytest.fixture
-def module(load_recipe, monkeypatch):
-    """The recipe, which keeps its model."""
-    module = load_recipe(NAME)
-    build_model = module.build_model
-
-    def build(shape):
-        module.model = build_model(shape)
-        return module.model
-
-    monkeypatch.setattr(module, 'build_model', build)
-    return module
+def module(load_recipe):
+    return load_recipe(NAME)
 
 
 def scores(weights, images):
