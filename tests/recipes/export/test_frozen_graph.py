@@ -7,16 +7,8 @@ NAME = 'export/frozen_graph'
 
 
 @pytest.fixture
-def module(load_recipe, monkeypatch):
-    module = load_recipe(NAME)
-    build = module.build_model
-
-    def build_model(shape):
-        module.model = build(shape)
-        return module.model
-
-    monkeypatch.setattr(module, 'build_model', build_model)
-    return module
+def module(load_recipe):
+    return load_recipe(NAME)
 
 
 def numpy_answer(weights, x):

@@ -7,16 +7,8 @@ NAME = 'interop/scopes_and_collections'
 
 
 @pytest.fixture
-def module(load_recipe, monkeypatch):
-    module = load_recipe(NAME)
-    build = module.build_model
-
-    def build_model(shape):
-        module.model = build(shape)
-        return module.model
-
-    monkeypatch.setattr(module, 'build_model', build_model)
-    return module
+def module(load_recipe):
+    return load_recipe(NAME)
 
 
 def test_what_lands_where(module, digits):

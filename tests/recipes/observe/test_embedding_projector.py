@@ -8,16 +8,8 @@ NAME = 'observe/embedding_projector'
 
 
 @pytest.fixture
-def module(load_recipe, monkeypatch):
-    module = load_recipe(NAME)
-    build = module.build_model
-
-    def build_model(shape):
-        module.model = build(shape)
-        return module.model
-
-    monkeypatch.setattr(module, 'build_model', build_model)
-    return module
+def module(load_recipe):
+    return load_recipe(NAME)
 
 
 def cut(folder, n):

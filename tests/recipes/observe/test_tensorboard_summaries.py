@@ -13,16 +13,8 @@ NAME = 'observe/tensorboard_summaries'
 
 
 @pytest.fixture
-def module(load_recipe, monkeypatch):
-    module = load_recipe(NAME)
-    build = module.build_model
-
-    def build_model(shape):
-        module.model = build(shape)
-        return module.model
-
-    monkeypatch.setattr(module, 'build_model', build_model)
-    return module
+def module(load_recipe):
+    return load_recipe(NAME)
 
 
 def events(folder):
