@@ -49,8 +49,14 @@ def run(recipes, name, options, check):
     os.environ.setdefault('MPLBACKEND', 'Agg')  # pictures go to files
     sys.argv = [name] + options
     # While TensorFlow is imported nothing is there to tidy up, and its imports swallow a KeyboardInterrupt.
-    signal.signal(signal.SIGINT, lambda signum, frame: os._exit(recipe.INTERRUPTED))
-    runpy.run_path(recipes[name].path, run_name='__main__')
+    for signum, code in ((signal.SIGINT, recipe.INTERRUPTED), (signal.SIGTERM, recipe.TERMINATED)):
+        signal.signal(signum, lambda signum, frame, code=code: os._exit(code))
+    try:
+        runpy.run_path(recipes[name].path, run_name='__main__')
+    except ModuleNotFoundError as e:
+        if e.name != 'horovod':
+            raise
+        recipe.fail('%s needs Horovod, which `make run-example EXAMPLE=%s` adds to the environment' % (name, name))
 
 
 def data(dataset, data_dir):

@@ -4,12 +4,14 @@ A recipe is examples/TOPIC/NAME.py. Its docstring begins with one line that name
 `run(data, …)` trains and returns a flat dict of numbers and of names of files that it wrote. `run` takes what it
 needs of: data (a `datasets.Dataset`), epochs, batch_size, verbose (Keras's 0, 1 or 2), callbacks (a list for `fit`,
 that keeps the logs of whole epochs for a run that is interrupted), out (an empty folder for its files, which reach
-OUT/TOPIC-NAME only when the run has ended well).
+OUT/TOPIC-NAME only when the run has ended well), resume (a folder that the same command finds again after a run that
+was broken off, for checkpoints).
 """
 
 import argparse
 import ast
 import collections
+import hashlib
 import importlib.util
 import inspect
 import json
@@ -20,9 +22,10 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 
-BAD_USAGE, FAILED, INTERRUPTED = 2, 3, 130
+BAD_USAGE, FAILED, INTERRUPTED, TERMINATED = 2, 3, 130, 143
 DATASETS = ('digits', 'mnist', 'fashion_mnist')  # datasets.NAMES, which cannot be asked where NumPy is absent
 VERSIONS = ('h5py', 'Keras', 'numpy', 'scikit-learn', 'scipy')
 EXAMPLES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'examples')
@@ -126,15 +129,17 @@ def fail(sentence, code=FAILED):
     sys.exit(code)
 
 
-def main(run):
+def main(run, launcher=None):
     """Runs a recipe from the command line and records its result in OUT/TOPIC-NAME/result.json.
 
     # Arguments
         run: the recipe's function (see this module's docstring).
+        launcher: of a recipe of several processes, `cluster.ParameterServer` or `cluster.Horovod`. Starts them, or
+            knows which of them this is; the chief alone has `out` and `resume`, and records the result.
 
     # Exits
         0 when done, 2 on wrong arguments, 3 when something outside the recipe is wrong (data, folder, disk),
-        130 when interrupted. Messages go to standard error, one sentence each.
+        130 when interrupted, 143 when terminated. Messages go to standard error, one sentence each.
     """
     file = os.path.abspath(run.__code__.co_filename)
     name = '%s/%s' % (os.path.basename(os.path.dirname(file)), os.path.splitext(os.path.basename(file))[0])
@@ -148,27 +153,46 @@ def main(run):
         data = datasets.load(args.dataset, args.data_dir)
     except datasets.DatasetError as e:
         fail(str(e))
-    session.start(args.seed, args.threads)
+    seed = args.seed
+    if launcher:
+        if not launcher.member():
+            sys.exit(launcher.launch([sys.executable, '-m', __package__, 'run', name] + sys.argv[1:]))
+        _end_at_sigterm()
+        seed = (seed + launcher.index()) % 2**32
+    session.start(seed, args.threads)
     log = _epoch_log()
     folder = os.path.join(args.out, name.replace('/', '-'))
+    offered = {
+        'data': data,
+        'epochs': args.epochs,
+        'batch_size': args.batch_size,
+        'verbose': args.verbose,
+        'callbacks': [log],
+    }
+
+    def run_with(**more):
+        wanted = inspect.signature(run).parameters
+        return run(**{k: v for k, v in dict(offered, **more).items() if v is not None and k in wanted})
+
+    if launcher and not launcher.chief():
+        run_with()
+        sys.exit(0)
+    # of the options that decide what is trained: a run with others may not go on from there
+    options = repr((name, data.sha256, args.epochs, args.batch_size, args.seed))
+    resume = os.path.join(args.out, '.resume-' + hashlib.sha256(options.encode()).hexdigest()[:8])
     try:
+        if launcher:
+            os.makedirs(resume, exist_ok=True)
         # Nothing that a broken-off run has written may look like a result, or take a good one's place.
-        with tempfile.TemporaryDirectory(dir=args.out, prefix='.unfinished-') as unfinished:
+        with tempfile.TemporaryDirectory(dir=resume if launcher else args.out, prefix='.unfinished-') as unfinished:
             begin, interrupted = time.time(), False
             work = os.path.join(unfinished, 'work')
             os.mkdir(work)
-            offered = {
-                'data': data,
-                'epochs': args.epochs,
-                'batch_size': args.batch_size,
-                'verbose': args.verbose,
-                'callbacks': [log],
-                'out': work,
-            }
-            wanted = inspect.signature(run).parameters
             try:
-                metrics = run(**{k: v for k, v in offered.items() if v is not None and k in wanted})
+                metrics = run_with(out=work, resume=resume)
             except KeyboardInterrupt:
+                if launcher:  # the same command goes on from what is saved
+                    sys.exit(INTERRUPTED)
                 interrupted, metrics = True, dict(log.logs, epochs=log.epochs)
             record = {
                 'recipe': name,
@@ -191,6 +215,8 @@ def main(run):
                     shutil.rmtree(target)
                 os.replace(os.path.join(work, name_in_work), target)
             os.replace(os.path.join(unfinished, 'result.json'), os.path.join(folder, 'result.json'))
+        if launcher:
+            shutil.rmtree(resume)
     except OSError as e:
         fail('%s could not write to %s (%s): make room, or name another folder with --out' % (name, args.out, e))
     width = max(map(len, record['metrics']), default=0)
@@ -204,6 +230,25 @@ def main(run):
         )
     )
     sys.exit(INTERRUPTED if interrupted else 0)
+
+
+def _end_at_sigterm():
+    """Ends this process at once at SIGTERM, by which launchers and clusters end one.
+
+    Python's own handlers wait until TensorFlow returns, which a server never does, and the first process of a container
+    has no other. Nothing is lost: checkpoints are saved whole.
+    """
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    signal.signal(signal.SIGTERM, lambda signum, frame: None)
+    signal.set_wakeup_fd(write)  # gets the number of every signal, whatever the threads do
+
+    def wait():
+        while ord(os.read(read, 1)) != signal.SIGTERM:
+            pass
+        os._exit(TERMINATED)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _epoch_log():
