@@ -5,9 +5,10 @@
 # Stages to build (--target):
 #   runtime  what runs recipes: no compiler, no package cache, no headers, no test folders, byte-compiled
 #   test     runtime and the project's tests
+#   distributed, distributed_test   the same two with Horovod in addition
 #
-# Build arguments: RUNTIME_BASE, an image with Python 3.6 in /usr/local, and BUILDER_BASE, the same with pip 21 and
-# binutils, each in the place of the pinned one. CUDA_LIBS, an image that has the CUDA libraries in
+# Build arguments: RUNTIME_BASE, an image with Python 3.6 in /usr/local, and BUILDER_BASE, the same with pip 21,
+# g++ and make, each in the place of the pinned one. CUDA_LIBS, an image that has the CUDA libraries in
 # /usr/local/cuda-9.0/lib64 (TensorFlow's own 1.9.0 GPU image has), instead of fetching them from NVIDIA.
 # Secret: ca, a CA bundle, where pip must pass a proxy that opens TLS.
 
@@ -71,26 +72,50 @@ COPY --from=site /driver /usr/local/cuda-9.0
 RUN echo /usr/local/cuda-9.0/lib64 > /etc/ld.so.conf.d/cuda-9-0.conf && ldconfig && rm -rf /var/cache/ldconfig
 COPY --from=site /opt/tfk /opt/tfk
 COPY --from=project /rootfs/ /
-# what this was built from, by which scripts/front-door sees whether to build again
+# What this was built from, by which scripts/front-door sees whether to build again. The empty RUN is for Buildah, whose
+# cache does not ask for the value of an argument in a LABEL.
 ARG INPUTS
+RUN : "${INPUTS}"
 LABEL inputs="${INPUTS}"
 WORKDIR /work
 USER 1000:1000
 ENTRYPOINT ["/opt/tensorflow-with-keras/entrypoint"]
 CMD ["python", "-m", "tensorflow_with_keras"]
 
+# --- Horovod, against the TensorFlow above and its headers. By Gloo alone: it needs neither MPI nor NCCL, which are not in
+# these images, nor ssh where all ranks run in one container.
+FROM site AS horovod
+ARG SOURCE_DATE_EPOCH=1546300800
+# what TensorFlow's GPU build cannot be imported without
+ENV LD_LIBRARY_PATH=/cuda/lib64:/driver/lib64:/driver/stub
+COPY requirements/distributed.txt requirements/distributed_build.txt docker/build_horovod /build/
+RUN --mount=type=secret,id=ca,target=/run/secrets/ca.crt --mount=type=bind,from=cuda,source=/cuda,target=/cuda \
+    export PYTHONPATH=/opt/tfk/lib/python3.6/site-packages && ln -s /opt/tfk-headers $PYTHONPATH/tensorflow/include \
+ && /build/build_horovod /build /opt/horovod && /build/settle /opt/horovod
+
+FROM runtime AS distributed
+LABEL horovod="0.19.5"
+ENV PATH=/opt/horovod/bin:$PATH PYTHONPATH=${PYTHONPATH}:/opt/horovod/lib/python3.6/site-packages
+COPY --from=horovod /opt/horovod /opt/horovod
+
 # --- the tests, never in what is published
-FROM builder_base AS test_site
+FROM builder_base AS tests
 COPY requirements/test.txt docker/install_packages /build/
-RUN --mount=type=secret,id=ca,target=/run/secrets/ca.crt /build/install_packages /build/test.txt /opt/tfk-test keep
+RUN --mount=type=secret,id=ca,target=/run/secrets/ca.crt /build/install_packages /build/test.txt /rootfs/opt/tfk-test keep
+COPY pyproject.toml /rootfs/opt/tensorflow-with-keras/
+COPY tests/conftest.py /rootfs/opt/tensorflow-with-keras/tests/
+COPY tests/gpu /rootfs/opt/tensorflow-with-keras/tests/gpu
+COPY tests/library /rootfs/opt/tensorflow-with-keras/tests/library
+COPY tests/recipes /rootfs/opt/tensorflow-with-keras/tests/recipes
 
 FROM runtime AS test
 ENV PYTHONPATH=${PYTHONPATH}:/opt/tfk-test/lib/python3.6/site-packages
-COPY --from=test_site /opt/tfk-test /opt/tfk-test
-COPY pyproject.toml /opt/tensorflow-with-keras/
-COPY tests/conftest.py /opt/tensorflow-with-keras/tests/
-COPY tests/gpu /opt/tensorflow-with-keras/tests/gpu
-COPY tests/library /opt/tensorflow-with-keras/tests/library
-COPY tests/recipes /opt/tensorflow-with-keras/tests/recipes
+COPY --from=tests /rootfs/ /
+WORKDIR /opt/tensorflow-with-keras
+CMD ["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "tests/library", "tests/recipes"]
+
+FROM distributed AS distributed_test
+ENV PYTHONPATH=${PYTHONPATH}:/opt/tfk-test/lib/python3.6/site-packages
+COPY --from=tests /rootfs/ /
 WORKDIR /opt/tensorflow-with-keras
 CMD ["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "tests/library", "tests/recipes"]

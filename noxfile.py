@@ -21,6 +21,8 @@ LOCKS = {
     'upstream': '3.6',
     'build': '3.6',
     'cuda': '3.6',
+    'distributed': '3.6',
+    'distributed_build': '3.6',
     'uv': '3.9',
     'tools': '3.9',
 }

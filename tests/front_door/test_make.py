@@ -45,7 +45,7 @@ def call(bin, tmp_path):
             stderr=subprocess.PIPE,
             universal_newlines=True,
             stdin=subprocess.DEVNULL,
-            env=dict(clean, PATH='%s:%s' % (bin, SYSTEM), HOME=str(tmp_path), **env),
+            env=dict(clean, PATH=env.pop('path', '%s:%s' % (bin, SYSTEM)), HOME=str(tmp_path), **env),
         )
         return done.returncode, done.stdout, done.stderr
 
@@ -235,3 +235,109 @@ def test_an_engine_that_nobody_asked_for_gives_way_to_what_works(call, checkout,
 def test_building_an_image_without_an_engine(call):
     code, out, err = call('make', 'build-cpu')
     assert code == 2 and 'no Docker or Podman answers here' in err
+
+
+HOROVOD = 'distributed/horovod'
+
+
+@pytest.fixture
+def horovod(checkout):
+    """A checkout with an environment, a recipe that wants Horovod, and a log of what is built for it instead."""
+    plant_venv(checkout)
+    (checkout / 'examples' / 'distributed').mkdir(exist_ok=True)
+    (checkout / 'examples' / 'distributed' / 'horovod.py').write_text('"""A recipe."""\nprint("it ran")\n')
+    (checkout / '.tools' / 'bin').mkdir(parents=True)
+    shutil.copy(str(checkout / 'requirements' / 'uv.txt'), str(checkout / '.tools' / 'uv.stamp'))
+    log = checkout / 'built.log'
+    log.write_text('')
+    program(checkout / 'docker', 'build_horovod', 'echo "$@" with $(command -v python) >> %s\n' % log)
+    return log
+
+
+def without(folder, *names):
+    """A PATH on which all programs of the system are but these."""
+    folder.mkdir()
+    for place in SYSTEM.split(':'):
+        for name in os.listdir(place):
+            if name not in names and not (folder / name).exists():
+                (folder / name).symlink_to(os.path.join(place, name))
+    return str(folder)
+
+
+@pytest.mark.parametrize('missing', ['g++', 'make'])
+def test_horovod_without_a_compiler_is_one_sentence_before_anything_is_made(call, checkout, horovod, tmp_path, missing):
+    shutil.rmtree(str(checkout / '.venv'))
+    path = '%s:%s' % (tmp_path / 'bin', without(tmp_path / 'system', missing, 'mpicxx'))
+    code, out, err = call('scripts/front-door', 'run', cwd=str(checkout), path=path, EXAMPLE=HOROVOD)
+    assert code == 2 and err.splitlines()[0] == 'Engine: local' and len(err.splitlines()) == 2
+    assert 'there is no %s here to build Horovod with: install g++ and make' % missing in err and 'ENGINE=docker' in err
+    assert not (checkout / '.venv').exists() and horovod.read_text() == ''
+
+
+def test_horovod_is_built_once_and_for_its_recipe_only(call, checkout, horovod, tmp_path):
+    cwd = str(checkout)
+    path = '%s:%s' % (tmp_path / 'bin', without(tmp_path / 'system', 'mpicxx'))
+    environment = (checkout / '.venv' / 'lock.stamp').stat().st_mtime
+    assert call('scripts/front-door', 'venv', cwd=cwd, path=path) == (0, '', '') and horovod.read_text() == ''
+    code, out, err = call('scripts/front-door', 'run', cwd=cwd, path=path, EXAMPLE=HOROVOD)
+    assert code == 0 and 'it ran' in out
+    assert 'Building Horovod into .venv, with Gloo (once, about a minute on 2 cores)' in err
+    built = 'requirements .venv with %s/.venv/bin/python\n' % checkout
+    assert horovod.read_text() == built
+    code, out, err = call('scripts/front-door', 'run', cwd=cwd, path=path, EXAMPLE=HOROVOD)
+    assert code == 0 and 'it ran' in out and err == 'Engine: local\n' and horovod.read_text() == built
+    # an MPI has come: built anew, with it
+    program(tmp_path / 'bin', 'mpicxx', '')
+    code, out, err = call('scripts/front-door', 'run', cwd=cwd, path=path, EXAMPLE=HOROVOD)
+    assert (
+        code == 0
+        and 'with Gloo and MPI' in err
+        and horovod.read_text() == built + built.replace('.venv ', '.venv mpi ', 1)
+    )
+    assert (checkout / '.venv' / 'lock.stamp').stat().st_mtime == environment
+
+
+def test_a_build_of_horovod_that_fails_is_one_sentence_and_tried_again(call, checkout, horovod):
+    program(checkout / 'docker', 'build_horovod', 'exit 3\n')
+    for _ in range(2):
+        code, out, err = call('make', 'run-example', 'EXAMPLE=' + HOROVOD, cwd=str(checkout))
+        assert code == 2 and 'Horovod could not be built (see above)' in err and 'it ran' not in out
+
+
+def test_horovod_has_an_image_of_its_own_built_when_its_inputs_change(call, checkout, bin, horovod, tmp_path):
+    log = tmp_path / 'log'
+    # an engine that remembers what an image was built from
+    program(
+        bin,
+        'podman',
+        """cd %s
+case "$1" in
+  build) while [ $# -gt 0 ]; do
+      case "$1" in --target) target=$2;; -t) tag=$2;; INPUTS=*) inputs=${1#*=};; esac; shift
+    done
+    echo "$inputs" > "$tag"; echo "build $target $tag" >> log;;
+  image) for tag in "$@"; do :; done; cat "$tag" 2>/dev/null;;
+  run) echo "$@" | sed "s/.* \\(tensorflow-with-keras:[^ ]*\\).*/run \\1/" >> log;;
+esac
+"""
+        % tmp_path,
+    )
+
+    def did(*names):
+        log.write_text('')
+        for name in names:
+            assert call('make', 'run-example', 'EXAMPLE=' + name, cwd=str(checkout))[0] == 0
+        return log.read_text().splitlines()
+
+    run, run_distributed = 'run tensorflow-with-keras:cpu', 'run tensorflow-with-keras:cpu-distributed'
+    build, build_distributed = (
+        'build %s tensorflow-with-keras:%s' % b for b in (('runtime', 'cpu'), ('distributed', 'cpu-distributed'))
+    )
+    assert did(KAPPA, HOROVOD) == [build, run, build_distributed, run_distributed]
+    assert did(KAPPA, HOROVOD) == [run, run_distributed]
+    with open(str(checkout / 'requirements' / 'distributed.txt'), 'a') as f:
+        f.write('# changed\n')
+    assert did(KAPPA, HOROVOD) == [run, build_distributed, run_distributed]
+    with open(str(checkout / 'requirements' / 'cpu.txt'), 'a') as f:
+        f.write('# changed\n')
+    assert did(KAPPA, HOROVOD) == [build, run, build_distributed, run_distributed]

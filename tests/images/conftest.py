@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 ENGINE, IMAGE = os.environ.get('ENGINE'), os.environ.get('IMAGE', '')
-KIND = IMAGE.rsplit(':', 1)[-1]  # cpu or gpu
+KIND = IMAGE.rsplit(':', 1)[-1].split('-')[0]  # cpu or gpu, also of cpu-distributed
 LOCKED_IN = ['--network', 'none', '--read-only', '--tmpfs', '/tmp', '--cap-drop', 'ALL']
 LOCKED_IN += ['--security-opt', 'no-new-privileges']
 
