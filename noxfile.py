@@ -1,9 +1,11 @@
 """Every check that a person or CI runs; `nox -l` lists them. Plain `nox`: lint, tests, the image where an engine is."""
 
+import os
 import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 
 import nox
@@ -23,8 +25,10 @@ LOCKS = {
     'cuda': '3.6',
     'distributed': '3.6',
     'distributed_build': '3.6',
+    'mpi': '3.6',
     'uv': '3.9',
     'tools': '3.9',
+    'cluster': '3.9',
 }
 EPOCH = '1546300800'  # SOURCE_DATE_EPOCH in the Dockerfiles
 
@@ -65,11 +69,12 @@ def engine(session, kind):
 
 @nox.session(venv_backend='uv')
 def lint(session):
-    """Style of Python and shell."""
-    install_locked(session, 'tools')
+    """Style of Python and shell; the files that start clusters, by their schemas."""
+    install_locked(session, 'tools', 'cluster')
     session.run('ruff', 'check', '.')
     scripts = [p for folder in ('.ci', 'docker', 'scripts') for p in ROOT.glob(folder + '/*') if p.suffix == '']
     session.run('shellcheck', '-x', *(str(p.relative_to(ROOT)) for p in scripts))
+    session.run('python', '-m', 'pytest', '-q', 'tests/cluster/test_files.py')
 
 
 @nox.session(python=PYTHON36 or '3.6', venv_backend='uv')
@@ -126,6 +131,23 @@ def upstream(session):
     )
 
 
+@nox.session(python=PYTHON36 or '3.6', venv_backend='uv')
+def horovod(session):
+    """The tests of distributed/horovod under horovodrun and under mpirun: Horovod built for Gloo and MPI, here."""
+    need_python36(session)
+    install_locked(session, 'cpu', 'test', 'mpi')
+    home = session.virtualenv.location
+    wanted = (ROOT / 'requirements' / 'distributed.txt').read_text()
+    built = pathlib.Path(home) / 'distributed.txt'
+    if not built.exists() or built.read_text() != wanted:
+        session.log('building Horovod, which takes a minute or two')
+        build = [str(ROOT / 'docker' / 'build_horovod'), 'requirements', home, 'mpi']
+        uv = shutil.which('uv', path=os.path.dirname(sys.executable) + os.pathsep + os.environ['PATH'])
+        session.run(*build, external=True, env={'INSTALL': f'{uv} pip install --python {home}/bin/python'})
+        built.write_text(wanted)
+    session.run('python', '-m', 'pytest', '-q', 'tests/recipes/distributed/test_horovod.py', *session.posargs)
+
+
 KINDS = [nox.param('cpu', id='cpu'), nox.param('gpu', id='gpu')]
 LOCKED_IN = '--rm --network none --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges'.split()
 
@@ -145,6 +167,25 @@ def image(session, kind):
     session.run(name, 'run', *LOCKED_IN, test_image, external=True)
 
 
+@nox.session(venv_backend='uv')
+def cluster(session):
+    """Several containers that train together, one of them killed; Horovod's image, with its tests inside."""
+    install_locked(session, 'tools', 'cluster')
+    name = engine(session, 'cpu')
+    session.run(FRONT_DOOR, 'build', external=True)
+    session.run(FRONT_DOOR, 'build', external=True, env={'EXAMPLE': 'distributed/horovod'})
+    image = 'tensorflow-with-keras:cpu'
+    pytest, environment = ['python', '-m', 'pytest', '-q'], {'ENGINE': name, 'IMAGE': image}
+    tests = [f'tests/cluster/test_{what}.py' for what in ('compose', 'kubernetes')]
+    session.run(*pytest, *tests, *session.posargs, env=environment)
+    environment['IMAGE'] = f'{image}-distributed'
+    session.run(*pytest, 'tests/images/test_distributed.py', *session.posargs, env=environment)
+    test_image = f'{image}-distributed-test'
+    session.run(FRONT_DOOR, 'build', 'distributed_test', test_image, external=True)
+    inside = [*pytest, '-p', 'no:cacheprovider', 'tests/recipes/distributed/test_horovod.py']
+    session.run(name, 'run', *LOCKED_IN, test_image, *inside, external=True)
+
+
 @nox.session(venv_backend='none')
 def gpu(session):
     """The recipes' tests on a real GPU, its results against the CPU's; fails where there is no GPU."""
@@ -161,7 +202,7 @@ def gpu(session):
 @nox.session(venv_backend='none')
 @nox.parametrize('kind', KINDS)
 def reproduce(session, kind):
-    """Builds the image twice without cache: the same image ID, or the first file that differs."""
+    """Builds the image, with Horovod, twice without cache: the same image ID, or the first file that differs."""
     name = engine(session, kind)
     work = pathlib.Path(session.create_tmp())
     archives = []
@@ -172,7 +213,7 @@ def reproduce(session, kind):
         else:
             clock = ['--build-arg', f'SOURCE_DATE_EPOCH={EPOCH}']
             clock += ['--output', f'type=docker,name={tag},rewrite-timestamp=true']
-        session.run(FRONT_DOOR, 'build', 'runtime', tag, '--no-cache', *clock, external=True)
+        session.run(FRONT_DOOR, 'build', 'distributed', tag, '--no-cache', *clock, external=True)
         archives.append(work / f'{n}.tar')
         archives[-1].unlink(missing_ok=True)
         session.run(name, 'save', '-o', str(archives[-1]), tag, external=True, silent=True)
@@ -195,7 +236,7 @@ def lock(session):
         made = work / locked.name
         if locked.exists():
             shutil.copy(locked, made)  # uv keeps what it finds there, as far as the .in allows
-        platform = ['--universal'] if name in ('uv', 'tools') else ['--python-platform', 'x86_64-manylinux_2_28']
+        platform = ['--universal'] if python == '3.9' else ['--python-platform', 'x86_64-manylinux_2_28']
         if name == 'cuda':
             platform.append('--no-deps')  # only the libraries in them are wanted
         session.run(
@@ -215,6 +256,7 @@ def lock(session):
             f'requirements/{name}.in',
             '-o',
             str(made),
+            env={'HOROVOD_WITHOUT_PYTORCH': '1'},  # else its setup.py asks for cffi, too
         )
         if not locked.exists() or made.read_bytes() != locked.read_bytes():
             stale.append(name)
