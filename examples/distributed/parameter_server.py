@@ -1,6 +1,7 @@
 """A parameter server and workers that come and go: TensorFlow's own cluster under Keras's fit.
 
-When: one machine is too slow, and a worker may be slow, or die and come back, without stopping the rest.
+When: one machine is too slow, and a worker may be slow, or die and come back, without stopping the
+rest. Whose update comes first is chance: no two runs give the same bits, with one thread neither.
 
 The line that matters: `device_filters=['/job:ps', me]`.
 
@@ -40,8 +41,7 @@ def run(data, epochs=8, batch_size=32, verbose=2, out=None, resume=None):
     workers = [(name, i) for name in ('chief', 'master', 'worker') for i in range(len(spec.get(name, [])))]
     me, chief = '/job:%s/task:%d' % (job, index), workers[0] == (job, index)
     try:
-        growing = tf.ConfigProto(gpu_options=tf.GPUOptions(allow_growth=True))
-        server = tf.train.Server(tf.train.ClusterSpec(spec), job, index, config=growing)
+        server = tf.train.Server(spec, job, index, config=tf.ConfigProto(gpu_options=tf.GPUOptions(allow_growth=True)))
     except tf.errors.UnknownError:
         recipe.fail('%s cannot listen on %s: end what has that port, or name another' % (me, spec[job][index]))
     if job == 'ps':
@@ -63,17 +63,20 @@ def run(data, epochs=8, batch_size=32, verbose=2, out=None, resume=None):
             session = manager.wait_for_session(server.target, config)
     K.set_session(session)
 
-    def updates():
+    def updates():  # of all workers
         return int(K.get_value(optimizer.iterations)) // 2  # TFOptimizer counts every batch twice
 
+    wanted = epochs * len(data.x_train) // batch_size
+    stop = keras.callbacks.LambdaCallback(on_batch_end=lambda *_: setattr(model, 'stop_training', updates() >= wanted))
     mine = slice(workers.index((job, index)), None, len(workers))
     try:
-        while updates() < epochs * len(data.x_train) // batch_size:  # of all workers together
-            logs = model.fit(data.x_train[mine], data.y_train[mine], batch_size=batch_size, verbose=0).history
+        while updates() < wanted:
+            logs = model.fit(data.x_train[mine], data.y_train[mine], batch_size, verbose=0, callbacks=[stop]).history
             if chief:
                 saver.save(session, os.path.join(resume, 'model'), updates())
             if chief and verbose:
-                print('update %d: loss %.4f, accuracy %.4f' % (updates(), logs['loss'][0], logs['acc'][0]))
+                shown = updates(), wanted, logs['loss'][0], logs['acc'][0]
+                print('update %d of %d: loss %.4f, accuracy %.4f' % shown)
         loss, accuracy = model.evaluate(data.x_test, data.y_test, verbose=0)
         if chief:
             saver.save(session, os.path.join(out, 'model'), write_meta_graph=False)

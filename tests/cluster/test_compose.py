@@ -54,7 +54,7 @@ ALONE = -(-len(range(0, IMAGES, 2)) // BATCH)
 
 def steps(c, after=0):
     """How many updates there were in each of the chief's epochs, of all workers together."""
-    updates = [int(n) for n in re.findall(r'^update (\d+):', c.said('worker-0'), re.M)]
+    updates = [int(n) for n in re.findall(r'^update (\d+) ', c.said('worker-0'), re.M)]
     return [late - early for early, late in zip(updates, updates[1:]) if early >= after]
 
 
@@ -126,7 +126,7 @@ def test_one_is_killed_half_way(started, kill, tmp_path, victim):
     until(ended, 'both workers end')
     # nothing that was saved is lost: neither in the folder, nor in what the chief says over all its starts
     assert counts == sorted(counts) and counts[-1] > after
-    updates = [int(n) for n in re.findall(r'^update (\d+):', c.said('worker-0'), re.M)]
+    updates = [int(n) for n in re.findall(r'^update (\d+) ', c.said('worker-0'), re.M)]
     assert updates == sorted(set(updates)) and updates[0] < before and total <= updates[-1]
     metrics = json.loads((tmp_path / 'distributed-parameter_server' / 'result.json').read_text())['metrics']
     assert metrics['updates'] >= total and 0.8 < metrics['test_accuracy'] <= 1

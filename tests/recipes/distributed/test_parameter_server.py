@@ -61,12 +61,13 @@ def module(load_recipe, monkeypatch):
 
 
 def test_one_worker_is_a_single_process_whose_weights_lie_on_the_server(module, digits, monkeypatch, tmp_path):
+    digits = digits._replace(x_train=digits.x_train[: 44 * 32], y_train=digits.y_train[: 44 * 32])  # whole batches
     cluster = cluster_of(workers=1)
     monkeypatch.setenv('TF_CONFIG', tf_config(cluster, 'worker', 0))
     found = module.run(digits, epochs=3, batch_size=32, verbose=0, out=str(tmp_path), resume=str(tmp_path))
     weights, names = module.model.get_weights(), [w.op.name for w in module.model.weights]
     assert all(w.device.startswith('/job:ps') for w in module.model.weights)
-    assert found['updates'] == 3 * 45
+    assert found['updates'] == 3 * 44
 
     # asked for by name, by a stranger who never initialised them
     with tf.Graph().as_default(), tf.device('/job:ps/task:0'):
@@ -150,7 +151,7 @@ def test_on_this_machine_it_is_three_processes(digits, tmp_path):
     assert 'test_accuracy' in out.splitlines()[-3] and out.splitlines()[0].startswith('update ')
     folder = tmp_path / 'distributed-parameter_server'
     record = json.loads((folder / 'result.json').read_text())
-    assert (folder / record['metrics']['checkpoint']).exists() and record['metrics']['updates'] >= 359
+    assert (folder / record['metrics']['checkpoint']).exists() and record['metrics']['updates'] in (359, 360)
     assert record['metrics']['test_accuracy'] > 0.8  # chance is 0.1
 
 
@@ -212,7 +213,7 @@ def runs(pid):
 def wait_for_update(launcher, count):
     """Reads the chief's lines until it has reported so many updates."""
     for line in launcher.stdout:
-        if line.startswith('update ') and int(line.split()[1].rstrip(':')) >= count:
+        if line.startswith('update ') and int(line.split()[1]) >= count:
             return
     pytest.fail(launcher.stderr.read())
 
@@ -228,7 +229,7 @@ def test_whoever_is_killed_the_run_ends_well(module, digits, tmp_path):
         assert name + ' was killed by signal 9; starting it again' in err
     found = json.loads((tmp_path / NAME.replace('/', '-') / 'result.json').read_text())['metrics']
     wanted = 40 * len(digits.x_train) // 32
-    assert wanted <= found['updates'] <= wanted + 2 * 23  # a pass of each worker over its half
+    assert wanted <= found['updates'] <= wanted + 1  # the other worker's last
     assert found['test_accuracy'] == pytest.approx(single_process_accuracy(module, digits, wanted), abs=0.03)
     assert os.listdir(str(tmp_path)) == ['distributed-parameter_server']
 
@@ -268,7 +269,7 @@ def test_ctrl_c_leaves_a_checkpoint_from_which_the_same_command_goes_on(tmp_path
     again = start(tmp_path, '--epochs', '60')
     out, err = again.communicate(timeout=120)
     assert again.returncode == 0, err
-    first = int(out.split()[1].rstrip(':'))
+    first = int(out.split()[1])
     assert first > 200
 
 
