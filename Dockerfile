@@ -29,7 +29,7 @@ RUN --mount=type=secret,id=ca,target=/run/secrets/ca.crt --mount=type=bind,from=
 # --- the locked packages, in a folder of their own
 FROM builder_base AS site
 ARG SOURCE_DATE_EPOCH=1546300800
-COPY requirements/gpu.txt docker/install_packages docker/settle /build/
+COPY requirements/gpu.txt docker/install_packages docker/dot docker/settle /build/
 RUN --mount=type=secret,id=ca,target=/run/secrets/ca.crt /build/install_packages /build/gpu.txt /opt/tfk
 # What the base lacks for TensorFlow's GPU build: libgomp, and where no driver is mounted the driver's library, and CUPTI,
 # without which a run that is traced would end the process.
@@ -56,7 +56,7 @@ LABEL org.opencontainers.image.title="tensorflow-with-keras (GPU)" \
       org.opencontainers.image.description="Keras 2.2.4 on TensorFlow 1.9.0, pinned and tested, with recipes" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="0.1.0" \
-      tensorflow-gpu="1.9.0" keras="2.2.4" numpy="1.16.6" scipy="1.2.3" scikit-learn="0.20.4" h5py="2.10.0"
+      tensorflow-gpu="1.9.0" keras="2.2.4" numpy="1.16.2" scipy="1.2.3" scikit-learn="0.20.4" h5py="2.10.0"
 # HOME: Keras and matplotlib want to write there, and /tmp is what a read-only container has. Threads, seeds and the
 # rest stay the recipes' own business.
 ENV PATH=/opt/tfk/bin:$PATH \

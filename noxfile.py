@@ -52,6 +52,8 @@ def install_locked(session, *names):
         'requirements/build.txt',
         *(arg for name in names for arg in ('-r', f'requirements/{name}.txt')),
     )
+    if 'cpu' in names:
+        shutil.copy(ROOT / 'docker' / 'dot', session.bin)
 
 
 def need_python36(session):
