@@ -1,7 +1,14 @@
 """StreamingMetric against scikit-learn, NumPy, and plain TensorFlow in a second graph."""
 
+import copy
 import functools
 import gc
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
 import weakref
 
 import keras
@@ -10,10 +17,13 @@ import pytest
 import tensorflow as tf
 from keras import backend as K
 from sklearn import metrics as sk
+from sklearn.base import clone
 
+import tensorflow_with_keras
 from tensorflow_with_keras import session
 from tensorflow_with_keras.streaming import StreamingMetric
 
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(tensorflow_with_keras.__file__)))
 CLASSES, BATCH = 3, 32
 random = np.random.RandomState(1)
 X = random.rand(200, 5).astype(np.float32)
@@ -253,6 +263,18 @@ def test_sample_weights_leave_it_alone():
     assert model.evaluate(X, Y, sample_weight=weights, verbose=0)[1] == numpy_hits(Y, model.predict(X))
 
 
+def plain_tensorflow(metric_fn, y_true, y_pred):
+    """The value after all batches, in a graph and a session that know nothing of Keras."""
+    with tf.Graph().as_default(), tf.Session() as s:
+        t, p = tf.placeholder(tf.float32, (None, CLASSES)), tf.placeholder(tf.float32, (None, CLASSES))
+        value, update_op = metric_fn(t, p)
+        s.run(tf.local_variables_initializer())
+        for i in range(0, len(y_true), BATCH):
+            batch = {t: y_true[i : i + BATCH], p: y_pred[i : i + BATCH]}
+            s.run(update_op, batch)
+        return s.run(value, batch)  # most values need no batch any more
+
+
 @pytest.mark.parametrize(
     'metric',
     [
@@ -270,118 +292,350 @@ def test_arguments_reach_the_function(metric):
     assert found != pytest.approx(plain_tensorflow(tf.metrics.auc, Y, model.predict(X)), rel=1e-6)
 
 
-# --- every function of tf.metrics and of tf.contrib.metrics that gives one number
+# --- at the edges: one batch, other threads, sessions, shapes, dtypes
 
 
-def classes(metric_fn, *args):
-    return lambda t, p: metric_fn(tf.argmax(t, 1), tf.argmax(p, 1), *args)
+@both
+def test_where_an_epoch_a_validation_and_an_evaluation_are_one_batch_each(metric_fn, reference):
+    tap = Tap(metric_fn)
+    metric = StreamingMetric(tap, name='m')
+    model = build(metric)
+    history = model.fit(X, Y, batch_size=150, epochs=2, verbose=0, validation_data=(X_TEST, Y_TEST)).history
+    found = list(np.ravel(list(zip(history['m'], history['val_m']))))
+    found.append(model.evaluate(X_TEST, Y_TEST, batch_size=50, verbose=0)[1])
+    metric.reset_states()
+    found.append(model.train_on_batch(X, Y)[1])
+    metric.reset_states()
+    found.append(model.test_on_batch(X, Y)[1])
+    np.testing.assert_allclose(found, tap.values(reference, *[1] * 7), rtol=1e-6)
+    assert np.max(np.abs(found)) > 0.01
 
 
-def decided(metric_fn):
-    return lambda t, p: metric_fn(t > 0.5, p > 0.4)
+def test_the_first_batch_of_all_counts():
+    model = build(StreamingMetric(kappa))
+    expected = sklearn_kappa(Y, model.predict(X))
+    assert model.test_on_batch(X, Y)[1] == pytest.approx(expected, rel=1e-6) and abs(expected) > 0.01
 
 
-def first(metric_fn, *args):
-    def metric(t, p):
-        value, update_op = metric_fn(t, p, *args)
-        return value[0], update_op
-
-    return metric
+def samples(y_true, y_pred):
+    return tf.contrib.metrics.count(y_true[:, 0])
 
 
-EVERY = {
-    'accuracy': classes(tf.metrics.accuracy),
-    'auc': tf.metrics.auc,
-    'average_precision_at_k': lambda t, p: tf.metrics.average_precision_at_k(tf.argmax(t, 1), p, 2),
-    'false_negatives': decided(tf.metrics.false_negatives),
-    'false_negatives_at_thresholds': first(tf.metrics.false_negatives_at_thresholds, [0.4]),
-    'false_positives': decided(tf.metrics.false_positives),
-    'false_positives_at_thresholds': first(tf.metrics.false_positives_at_thresholds, [0.4]),
-    'mean': lambda t, p: tf.metrics.mean(p * t),
-    'mean_absolute_error': tf.metrics.mean_absolute_error,
-    'mean_cosine_distance': lambda t, p: tf.metrics.mean_cosine_distance(
-        tf.nn.l2_normalize(t, 1), tf.nn.l2_normalize(p, 1), 1
-    ),
-    'mean_iou': classes(tf.metrics.mean_iou, CLASSES),
-    'mean_per_class_accuracy': classes(tf.metrics.mean_per_class_accuracy, CLASSES),
-    'mean_relative_error': lambda t, p: tf.metrics.mean_relative_error(t, p, 1 + p),
-    'mean_squared_error': tf.metrics.mean_squared_error,
-    'mean_tensor': lambda t, p: [
-        x if i else x[0] for i, x in enumerate(tf.metrics.mean_tensor(tf.reduce_mean(p * t, 0)))
-    ],
-    'percentage_below': lambda t, p: tf.metrics.percentage_below(p, 0.3),
-    'precision': decided(tf.metrics.precision),
-    'precision_at_k': lambda t, p: tf.metrics.precision_at_k(tf.argmax(t, 1), p, 2),
-    'precision_at_thresholds': first(tf.metrics.precision_at_thresholds, [0.4]),
-    'precision_at_top_k': lambda t, p: tf.metrics.precision_at_top_k(
-        tf.argmax(t, 1)[:, None], tf.cast(tf.nn.top_k(p, 1)[1], tf.int64)
-    ),
-    'recall': decided(tf.metrics.recall),
-    'recall_at_k': lambda t, p: tf.metrics.recall_at_k(tf.argmax(t, 1), p, 1),
-    'recall_at_thresholds': first(tf.metrics.recall_at_thresholds, [0.4]),
-    'recall_at_top_k': lambda t, p: tf.metrics.recall_at_top_k(
-        tf.argmax(t, 1)[:, None], tf.cast(tf.nn.top_k(p, 1)[1], tf.int64)
-    ),
-    'root_mean_squared_error': tf.metrics.root_mean_squared_error,
-    'sensitivity_at_specificity': lambda t, p: tf.metrics.sensitivity_at_specificity(t, p, 0.8),
-    'specificity_at_sensitivity': lambda t, p: tf.metrics.specificity_at_sensitivity(t, p, 0.8),
-    'true_negatives': decided(tf.metrics.true_negatives),
-    'true_negatives_at_thresholds': first(tf.metrics.true_negatives_at_thresholds, [0.4]),
-    'true_positives': decided(tf.metrics.true_positives),
-    'true_positives_at_thresholds': first(tf.metrics.true_positives_at_thresholds, [0.4]),
-    'contrib.cohen_kappa': kappa,
-    'contrib.count': lambda t, p: tf.contrib.metrics.count(p),
-    'contrib.precision_at_recall': lambda t, p: tf.contrib.metrics.precision_at_recall(t, p, 0.8),
-    'contrib.recall_at_precision': lambda t, p: tf.contrib.metrics.recall_at_precision(t, p, 0.6),
-    'contrib.streaming_concat': lambda t, p: [
-        x if i else tf.reduce_max(x) for i, x in enumerate(tf.contrib.metrics.streaming_concat(p))
-    ],
-    'contrib.streaming_covariance': tf.contrib.metrics.streaming_covariance,
-    'contrib.streaming_dynamic_auc': lambda t, p: tf.contrib.metrics.streaming_dynamic_auc(
-        tf.reshape(t, [-1]), tf.reshape(p, [-1])
-    ),
-    'contrib.streaming_false_negative_rate': lambda t, p: tf.contrib.metrics.streaming_false_negative_rate(
-        p > 0.4, t > 0.5
-    ),
-    'contrib.streaming_false_positive_rate': lambda t, p: tf.contrib.metrics.streaming_false_positive_rate(
-        p > 0.4, t > 0.5
-    ),
-    'contrib.streaming_pearson_correlation': tf.contrib.metrics.streaming_pearson_correlation,
-    'contrib.streaming_recall_at_k': lambda t, p: tf.contrib.metrics.streaming_recall_at_k(p, tf.argmax(t, 1), 1),
-    'contrib.streaming_sparse_average_precision_at_k': lambda t, p: (
-        tf.contrib.metrics.streaming_sparse_average_precision_at_k(p, tf.argmax(t, 1), 2)
-    ),
-}
+def test_in_a_thread_whose_default_graph_is_another():
+    model = build(StreamingMetric(samples))
+    model.evaluate(X_TEST, Y_TEST, verbose=0)  # Keras builds what it runs in the default graph
+    counted = model.fit(X, Y, batch_size=BATCH, verbose=0).history['samples']
+
+    def in_another_graph():
+        with tf.Graph().as_default():
+            counted.extend(model.fit(X, Y, batch_size=BATCH, epochs=3, verbose=0).history['samples'])
+            counted.append(model.evaluate(X_TEST, Y_TEST, verbose=0)[1])
+
+    thread = threading.Thread(target=in_another_graph)
+    thread.start()
+    thread.join()
+    assert counted == [150, 150, 150, 150, 50]
 
 
-def plain_tensorflow(metric_fn, y_true, y_pred):
-    """The value after all batches, in a graph and a session that know nothing of Keras."""
-    with tf.Graph().as_default(), tf.Session() as s:
-        t, p = tf.placeholder(tf.float32, (None, CLASSES)), tf.placeholder(tf.float32, (None, CLASSES))
-        value, update_op = metric_fn(t, p)
-        s.run(tf.local_variables_initializer())
-        for i in range(0, len(y_true), BATCH):
-            batch = {t: y_true[i : i + BATCH], p: y_pred[i : i + BATCH]}
-            s.run(update_op, batch)
-        return s.run(value, batch)  # most values need no batch any more
+@pytest.mark.parametrize('resource', [False, True], ids=['reference variables', 'resource variables'])
+def test_in_a_session_that_is_set_after_compiling(resource):
+    with tf.variable_scope('', use_resource=resource):
+        metric = StreamingMetric(samples)
+        model = build(metric)
+    for _ in range(2):  # each session begins from nothing
+        K.set_session(tf.Session())
+        K.get_session().run(tf.global_variables_initializer())  # the weights, which Keras believes to be there
+        assert [model.train_on_batch(X[:n], Y[:n])[1] for n in (7, 1, 20)] == [7, 8, 28]
+        metric.reset_states()
+        assert model.test_on_batch(X[:3], Y[:3])[1] == 3
 
 
-def test_the_table_has_every_function_of_tf_metrics():
-    assert set(EVERY) >= {name for name in dir(tf.metrics) if name[0] != '_'} - {
-        'sparse_average_precision_at_k',
-        'sparse_precision_at_k',
-    }
+def test_two_sessions_of_one_graph_each_count_their_own():
+    metric = StreamingMetric(samples)
+    model = build(metric)
+    first, second = tf.Session(), tf.Session()
+    for each in (first, second):
+        each.run(tf.global_variables_initializer())
+    found = []
+    for each, n in ((first, 7), (second, 2), (first, 1), (second, 3)):
+        with each.as_default():
+            found.append(model.test_on_batch(X[:n], Y[:n])[1])
+    assert found == [7, 2, 8, 5]
+    with first.as_default():
+        metric.reset_states()
+    for each, expected in ((first, 4), (second, 9)):
+        with each.as_default():
+            assert model.test_on_batch(X[:4], Y[:4])[1] == expected
 
 
-@pytest.mark.parametrize('name', sorted(EVERY))
-def test_every_function_gives_what_plain_tensorflow_gives(name):
-    model = build(StreamingMetric(EVERY[name], name='m'), kernel_initializer=keras.initializers.RandomNormal(seed=1))
-    expected = plain_tensorflow(EVERY[name], Y_TEST, model.predict(X_TEST))
-    for _ in range(2):  # the second time shows that the first left nothing
-        assert model.evaluate(X_TEST, Y_TEST, batch_size=BATCH, verbose=0)[1] == pytest.approx(
-            expected, rel=1e-5, abs=1e-7
-        )
+@pytest.mark.parametrize('floatx', ['float16', 'float64'])
+def test_under_another_floatx(floatx):
+    K.set_floatx(floatx)
+    model = build(StreamingMetric(kappa), StreamingMetric(samples))
+    many = np.resize(X, (4001, 5)), np.resize(Y, (4001, CLASSES))  # float16 holds no odd number so large
+    found = model.evaluate(*many, batch_size=2000, verbose=0)[1:]
+    expected = sklearn_kappa(many[1], model.predict(many[0]))
+    assert found[0] == pytest.approx(expected, rel=1e-6) and found[1] == 4001
+
+
+def test_outputs_of_steps_and_classes():
+    def iou(y_true, y_pred):
+        return tf.metrics.mean_iou(tf.argmax(y_true, -1), tf.argmax(y_pred, -1), CLASSES)
+
+    inputs = keras.layers.Input((4, 5))
+    model = keras.models.Model(inputs, keras.layers.Dense(CLASSES, activation='softmax')(inputs))
+    model.compile('sgd', 'categorical_crossentropy', metrics=[StreamingMetric(iou)])
+    x, y = random.rand(9, 4, 5), np.eye(CLASSES)[random.randint(0, CLASSES, (9, 4))]
+    confusion = sk.confusion_matrix(y.argmax(-1).ravel(), model.predict(x).argmax(-1).ravel(), labels=range(CLASSES))
+    hit = np.diag(confusion)
+    expected = np.mean(hit / (confusion.sum(0) + confusion.sum(1) - hit))
+    for batch_size in (2, 9):
+        assert model.evaluate(x, y, batch_size=batch_size, verbose=0)[1] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_batch_that_is_wholly_masked_spoils_nothing():
+    def error(y_true, y_pred):
+        return tf.metrics.mean_absolute_error(y_true, y_pred, weights=tf.cast(tf.not_equal(y_true, -1), tf.float32))
+
+    model = keras.models.Sequential(
+        [keras.layers.Masking(input_shape=(4, 2)), keras.layers.LSTM(3, return_sequences=True)]
+    )
+    with pytest.warns(UserWarning, match='error: the output is masked'):
+        model.compile('sgd', 'mse', metrics=[StreamingMetric(error)])
+    x, y = random.rand(6, 4, 2), random.rand(6, 4, 3)
+    for padding in (np.s_[1, 2:], np.s_[2:4], np.s_[4:]):  # a few steps; the second and the last batch of two
+        x[padding], y[padding] = 0, -1
+    expected = np.abs(y - model.predict(x))[y != -1].mean()
     assert np.isfinite(expected)
+    assert model.evaluate(x, y, batch_size=2, verbose=0)[1] == pytest.approx(expected, rel=1e-6)
+
+
+# --- functions of one's own
+
+
+def local(shape=(), collections=(tf.GraphKeys.LOCAL_VARIABLES,), **kwargs):
+    return tf.Variable(tf.zeros(shape), trainable=False, collections=list(collections), **kwargs)
+
+
+def its_update(y_true, y_pred):
+    total = local()
+    update_op = tf.assign(total, total + tf.reduce_sum(y_true[:, 0]))
+    return update_op, update_op
+
+
+def its_variable(y_true, y_pred):
+    total = local()
+    return total, tf.assign_add(total, tf.reduce_sum(y_true[:, 0]))
+
+
+def half_of_its_update(y_true, y_pred):
+    update_op = tf.assign_add(local(), 2 * tf.reduce_sum(y_true[:, 0]))
+    return update_op / 2, tf.group(update_op)
+
+
+def an_update_and_a_variable(y_true, y_pred):
+    total, batches = local(), local()
+    updates = [tf.assign_add(total, tf.reduce_sum(y_true[:, 0])), tf.assign_add(batches, 1)]
+    return updates[0] * batches / batches, tf.group(*updates)
+
+
+def a_condition_that_updates(y_true, y_pred):
+    total = local()
+    some = tf.reduce_sum(y_true[:, 0])
+    update_op = tf.cond(some > 0, lambda: tf.assign_add(total, some), lambda: total.read_value())
+    return update_op, update_op
+
+
+def a_condition_of_the_variable(y_true, y_pred):
+    total = local()
+    update_op = tf.assign_add(total, tf.reduce_sum(y_true[:, 0]))
+    return tf.cond(total > 0, lambda: total + 0, lambda: tf.constant(0.0)), update_op
+
+
+def a_map(y_true, y_pred):
+    total = local((CLASSES,))
+    return tf.map_fn(lambda x: 2 * x, total)[0] / 2, tf.assign_add(total, tf.reduce_sum(y_true, 0))
+
+
+def a_loop_as_long_as_the_count(y_true, y_pred):
+    total = local()
+    update_op = tf.assign_add(total, tf.reduce_sum(y_true[:, 0]))
+    _, rounds = tf.while_loop(lambda i, n: i < total, lambda i, n: (i + 1, n + 1), [0.0, 0.0])
+    return rounds, update_op
+
+
+def a_loop_in_a_loop(y_true, y_pred):
+    total = local((2, CLASSES))
+    update_op = tf.assign_add(total, tf.stack([tf.reduce_sum(y_true, 0)] * 2))
+    sums = tf.map_fn(lambda row: tf.scan(lambda a, x: a + x, row)[0], total)
+    return sums[1], update_op
+
+
+def a_loop_over_the_batch_too(y_true, y_pred):
+    total = local()
+    update_op = tf.assign_add(total, tf.reduce_sum(tf.map_fn(lambda row: row[0], y_true)))
+    zeros = tf.reduce_sum(tf.map_fn(lambda row: 0 * row[0] * total, y_true))
+    return total + zeros, update_op
+
+
+def read_after_its_update(y_true, y_pred):
+    total = local()
+    update_op = tf.assign_add(total, tf.reduce_sum(y_true[:, 0]))
+    with tf.control_dependencies([update_op]):
+        return total.read_value(), tf.identity(update_op)
+
+
+def scattered(y_true, y_pred):
+    counts = local((CLASSES,))
+    return counts[0], tf.scatter_add(counts, tf.argmax(y_true, 1), tf.ones_like(y_true[:, 0]))
+
+
+def with_get_variable(y_true, y_pred):
+    total = tf.get_local_variable('total', (), initializer=tf.zeros_initializer())
+    return total / 2, tf.assign_add(total, 2 * tf.reduce_sum(y_true[:, 0]))
+
+
+def with_a_resource(y_true, y_pred):
+    total = tf.get_local_variable('total', (), initializer=tf.zeros_initializer(), use_resource=True)
+    return total * 1, total.assign_add(tf.reduce_sum(y_true[:, 0]))
+
+
+def with_kerass_variable(y_true, y_pred):
+    total = K.variable(0.0)
+    return total * 1, K.update_add(total, K.sum(y_true[:, 0]))
+
+
+def from_an_initial_value(y_true, y_pred):
+    one = local()
+    other = tf.Variable(one.initialized_value(), trainable=False, collections=[tf.GraphKeys.LOCAL_VARIABLES])
+    some = tf.reduce_sum(y_true[:, 0])
+    return (one + other) / 2, tf.group(tf.assign_add(one, some), tf.assign_add(other, some))
+
+
+def an_array_set_aside_and_replaced(y_true, y_pred):
+    """As streaming_concat: what was there is read, late, beside an assignment of another shape."""
+    array = tf.Variable(
+        tf.zeros((0,)), trainable=False, collections=[tf.GraphKeys.LOCAL_VARIABLES], validate_shape=False
+    )
+    with tf.control_dependencies([tf.py_func(lambda: time.sleep(0.02), [], [])]):
+        old = array.read_value()
+    replaced = tf.assign(array, tf.zeros((1000,)), validate_shape=False)
+    with tf.control_dependencies([replaced]):
+        update_op = tf.assign(array, tf.concat([old, y_true[:, 0]], 0), validate_shape=False)
+    return tf.reduce_sum(array), update_op
+
+
+OWN = [
+    its_update,
+    its_variable,
+    half_of_its_update,
+    an_update_and_a_variable,
+    a_condition_that_updates,
+    a_condition_of_the_variable,
+    a_map,
+    a_loop_as_long_as_the_count,
+    a_loop_in_a_loop,
+    a_loop_over_the_batch_too,
+    read_after_its_update,
+    scattered,
+    with_get_variable,
+    with_a_resource,
+    with_kerass_variable,
+    from_an_initial_value,
+    an_array_set_aside_and_replaced,
+]
+
+
+@pytest.mark.parametrize('metric_fn', OWN, ids=lambda f: f.__name__)
+def test_a_function_of_ones_own_that_counts_a_class(metric_fn):
+    metric = StreamingMetric(metric_fn)
+    model = build(metric)
+    for sizes in ([30], [1, 1, 7], [5, 40]):
+        metric.reset_states()
+        ends = np.cumsum(sizes)
+        for end, size in zip(ends, sizes):
+            found = model.test_on_batch(X[end - size : end], Y[end - size : end])[1]
+            assert found == Y[:end, 0].sum()
+
+
+def test_a_function_is_called_once_and_leaves_no_second_update_in_a_collection():
+    calls = []
+
+    def auc(y_true, y_pred):
+        calls.append(1)
+        return tf.metrics.auc(y_true, y_pred, updates_collections=['updates'], metrics_collections=['values'])
+
+    model = build(StreamingMetric(auc))
+    assert len(calls) == len(tf.get_collection('updates')) == len(tf.get_collection('values')) == 1
+    assert np.isfinite(model.evaluate(X, Y, verbose=0)[1])
+
+
+# --- copies
+
+
+def clone_by_scikit_learn(metric):
+    return clone(metric, safe=False)
+
+
+@pytest.mark.parametrize('copied', [lambda x: pickle.loads(pickle.dumps(x)), copy.deepcopy, clone_by_scikit_learn])
+def test_a_copy_is_another_metric_of_the_same_function(copied):
+    metric = StreamingMetric(tf.metrics.auc, name='pr_auc', curve='PR', num_thresholds=17)
+    model = build(metric)  # what it has built does not go along
+    twin = copied(metric)
+    assert twin is not metric and twin.name == 'pr_auc' and not twin.sparse_labels
+    other = build(twin)
+    other.set_weights(model.get_weights())
+    found = other.evaluate(X, Y, batch_size=7, verbose=0)[1]
+    assert found == model.evaluate(X, Y, batch_size=7, verbose=0)[1]
+    twin.reset_states()
+    assert metric is not twin and copied(StreamingMetric(kappa, sparse_labels=True)).sparse_labels
+
+
+def test_a_model_with_one_is_pickled():
+    model = build(StreamingMetric(kappa))
+    with keras.utils.CustomObjectScope({'kappa': StreamingMetric(kappa)}):
+        twin = pickle.loads(pickle.dumps(model))
+    found = twin.evaluate(X, Y, verbose=0)[1]
+    assert found == pytest.approx(sklearn_kappa(Y, model.predict(X)), rel=1e-6)
+
+
+def test_in_a_grid_search_of_several_processes(tmp_path):
+    """A script, as people have it: what it defines is pickled by value for the other processes."""
+    script = tmp_path / 'search.py'
+    script.write_text(
+        """
+import keras, numpy as np, tensorflow as tf
+from keras.wrappers.scikit_learn import KerasClassifier
+from sklearn.model_selection import GridSearchCV
+from tensorflow_with_keras.streaming import StreamingMetric
+
+def samples(y_true, y_pred):
+    return tf.contrib.metrics.count(y_true[:, 0])
+
+METRIC = StreamingMetric(samples)
+
+def build(units=2, metric=METRIC):
+    model = keras.models.Sequential([keras.layers.Dense(3, activation='softmax', input_shape=(5,))])
+    model.compile('sgd', 'categorical_crossentropy', metrics=['accuracy', metric, METRIC])
+    return model
+
+if __name__ == '__main__':
+    random = np.random.RandomState(0)
+    search = GridSearchCV(KerasClassifier(build, verbose=0), {'units': [2]}, n_jobs=2, cv=2, refit=True)
+    search.fit(random.rand(40, 5), np.arange(40) % 3)
+    print(len(search.cv_results_['params']), search.best_estimator_.model.history.history['samples'])
+"""
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join([ROOT, os.environ.get('PYTHONPATH', '')])),
+        cwd=str(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == '1 [40.0]\n'
 
 
 # --- what cannot work
@@ -408,6 +662,98 @@ def test_every_function_gives_what_plain_tensorflow_gives(name):
 def test_refused_at_compile(metric_fn, sentence):
     with pytest.raises(ValueError, match=sentence):
         build(StreamingMetric(metric_fn, name='m'))
+
+
+def a_variable_of_another(y_true, y_pred):
+    total = tf.get_collection('of another')[0]
+    return total + 0, tf.assign_add(total, 1)
+
+
+def no_state(y_true, y_pred):
+    mean = tf.reduce_mean(y_pred)
+    return mean, mean
+
+
+def nothing_at_all(y_true, y_pred):
+    constant = tf.get_collection('a constant')[0]
+    return constant, constant
+
+
+def state_that_nothing_can_reset(y_true, y_pred):
+    total = local(collections=())
+    return total, tf.assign_add(total, 1)
+
+
+def a_value_from_a_condition_that_updates(y_true, y_pred):
+    total, batches = local(), local()
+    updated = tf.cond(tf.reduce_sum(y_true) > 0, lambda: tf.assign_add(total, 1), lambda: total.read_value())
+    return updated / batches, tf.assign_add(batches, 1)
+
+
+@pytest.mark.parametrize(
+    'metric_fn, sentence',
+    [
+        (a_variable_of_another, 'updates the variable theirs, which it did not make itself'),
+        (no_state, 'updates no variable of TensorFlow'),
+        (nothing_at_all, 'updates no variable of TensorFlow'),
+        (state_that_nothing_can_reset, 'is in no collection'),
+        (a_value_from_a_condition_that_updates, 'computed from an update inside tf.cond'),
+    ],
+)
+def test_refused_at_compile_since_it_could_not_be_right(metric_fn, sentence):
+    tf.add_to_collection('a constant', tf.constant(1.0))
+    tf.add_to_collection('of another', tf.Variable(0.0, name='theirs'))
+    with pytest.raises(ValueError, match='^%s .*%s' % (metric_fn.__name__, sentence)):
+        build(StreamingMetric(metric_fn))
+
+
+def test_one_that_shares_its_variables_between_models_is_still_its_own():
+    def shared(y_true, y_pred):
+        with tf.variable_scope('shared', reuse=tf.AUTO_REUSE):
+            return its_variable_by_name(y_true)
+
+    def its_variable_by_name(y_true):
+        total = tf.get_variable('total', (), initializer=tf.zeros_initializer(), trainable=False)
+        return total + 0, tf.assign_add(total, tf.reduce_sum(y_true[:, 0]))
+
+    metric = StreamingMetric(shared)
+    one, two = build(metric), build(metric)
+    for _ in range(2):
+        assert one.evaluate(X, Y, verbose=0)[1] == two.evaluate(X, Y, verbose=0)[1] == Y[:, 0].sum()
+        K.set_session(tf.Session())
+        K.get_session().run(tf.variables_initializer(tf.trainable_variables()))
+        assert two.test_on_batch(X, Y)[1] == Y[:, 0].sum()
+    with pytest.raises(ValueError, match='did not make itself'):
+        build(StreamingMetric(shared))
+
+
+def test_labels_of_another_shape_are_refused_with_the_cure_and_taken_when_asked():
+    inputs = keras.layers.Input((5,))
+    model = keras.models.Model(inputs, keras.layers.Dense(CLASSES, activation='softmax')(inputs))
+
+    def compile_with(metric, **kwargs):
+        model.compile('sgd', 'sparse_categorical_crossentropy', metrics=[metric], **kwargs)
+
+    compile_with(StreamingMetric(kappa))
+    with pytest.raises(tf.errors.InvalidArgumentError, match='kappa: the labels y_true.*sparse_labels=True'):
+        model.fit(X, LABELS, verbose=0)
+
+    def kappa_of_numbers(y_true, y_pred):
+        return tf.contrib.metrics.cohen_kappa(y_true[:, 0], tf.argmax(y_pred, 1), CLASSES)
+
+    compile_with(StreamingMetric(kappa_of_numbers, sparse_labels=True))
+    expected = sklearn_kappa(Y, model.predict(X))
+    assert model.evaluate(X, LABELS, batch_size=BATCH, verbose=0)[1] == pytest.approx(expected, rel=1e-6)
+    assert abs(expected) > 0.01
+    with pytest.raises(ValueError, match='kappa: the labels y_true.*sparse_labels=True'):  # known when compiling
+        compile_with(StreamingMetric(kappa), target_tensors=[tf.placeholder(tf.float32, (None, 1))])
+
+
+def test_refused_in_a_model_of_tf_keras():
+    inputs = tf.keras.layers.Input((5,))
+    model = tf.keras.models.Model(inputs, tf.keras.layers.Dense(CLASSES, activation='softmax')(inputs))
+    with pytest.raises(ValueError, match='^kappa is a StreamingMetric, which is for models of Keras'):
+        model.compile('sgd', 'categorical_crossentropy', metrics=[StreamingMetric(kappa)])
 
 
 def test_refused_as_weighted_metric():

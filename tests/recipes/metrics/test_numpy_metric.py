@@ -47,9 +47,10 @@ def test_the_shape_is_known_only_where_it_is_set(module):
 
     def streaming(shape):
         def metric(y_true, y_pred):
-            value = tf.py_func(np.mean, [y_pred], tf.float32)
+            total, update_op = tf.metrics.mean(y_pred)
+            value = tf.py_func(np.mean, [total], tf.float32)
             value.set_shape(shape)
-            return value, tf.no_op()
+            return value, update_op
 
         return StreamingMetric(metric)
 
