@@ -97,11 +97,12 @@ class StreamingMetric(Layer):
 
         first = graph.version
         pair = self.metric_fn(y_true, y_pred)
+        operations = [op for op in graph.get_operations() if op._id > first]
         if not (isinstance(pair, (tuple, list)) and len(pair) == 2):
-            raise ValueError(
-                '%s returned no pair (value, update_op) but %r. A function that returns one tensor keeps '
-                'no state: pass it to metrics itself, without StreamingMetric.' % (self.name, pair)
-            )
+            cure = 'A function that keeps no state goes to metrics itself, without StreamingMetric.'
+            if any(op.type in _VARIABLES for op in operations):
+                cure = 'Let it return both: the value, and update_op, with tf.group where there are several.'
+            raise ValueError('%s returned no pair (value, update_op) but %r. %s' % (self.name, pair, cure))
         value, update_op = tf.convert_to_tensor(pair[0]), graph.as_graph_element(pair[1])
         if value.shape.ndims != 0:
             raise ValueError(
@@ -109,7 +110,8 @@ class StreamingMetric(Layer):
                 'metric_fn, as in `value[0], update_op`.' % (self.name, value.shape)
             )
         initializers = self._initializers.setdefault(graph, [])
-        built = _Built([op for op in graph.get_operations() if op._id > first], initializers, self.name)
+        operations = [op for op in graph.get_operations() if op._id > first]  # now with the read of a value's variable
+        built = _Built(operations, initializers, self.name)
         initializers.extend(v.initializer.name for v in built.variables if v.initializer.name not in initializers)
 
         # float16 holds whole numbers up to 2048 only, and a value may be a count
@@ -331,6 +333,7 @@ def _initialized(variable):
 
 
 # How operations touch a variable. A tensor that stands for one has a reference dtype, or is a resource handle.
+_VARIABLES = {'Variable', 'VariableV2', 'VarHandleOp'}
 _ON_THE_WAY = {
     prefix + name
     for prefix in ('', 'Ref')
@@ -346,7 +349,7 @@ def _stands_for_a_variable(tensor):
 def _variable_behind(tensor):
     """The operation of the variable that a reference or handle stands for; None for any other tensor."""
     while _stands_for_a_variable(tensor):
-        if tensor.op.type in ('VariableV2', 'Variable', 'VarHandleOp'):
+        if tensor.op.type in _VARIABLES:
             return tensor.op
         if not tensor.op.inputs:  # a table, a TensorArray
             return None

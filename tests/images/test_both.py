@@ -98,6 +98,19 @@ print(json.dumps([stale, modules]))""")
     assert len(stale) <= 3, stale
 
 
+def test_plot_model_draws(container):
+    found = container.python("""
+import json, keras
+model = keras.models.Sequential([keras.layers.Dense(3, input_shape=(8,))])
+begins = {}
+for kind in ('png', 'pdf'):
+    keras.utils.plot_model(model, '/tmp/model.' + kind, show_shapes=True)
+    with open('/tmp/model.' + kind, 'rb') as f:
+        begins[kind] = f.read(4).decode('latin1')
+print(json.dumps(begins))""")
+    assert found == {'png': '\x89PNG', 'pdf': '%PDF'}
+
+
 def test_a_recipe_runs_as_the_caller_and_writes_only_its_folder(container, tmp_path):
     tmp_path.chmod(0o777)
     user = ['--user', '4321:4321']

@@ -485,6 +485,19 @@ def read_after_its_update(y_true, y_pred):
         return total.read_value(), tf.identity(update_op)
 
 
+def from_two_metrics(y_true, y_pred):
+    mean, update_mean = tf.metrics.mean(y_true[:, 0])
+    rows, update_rows = tf.contrib.metrics.count(y_true[:, 0])
+    K.get_session().run(tf.local_variables_initializer())  # as published code has it; harmless
+    with tf.control_dependencies([update_mean, update_rows]):
+        return tf.round(mean * rows), tf.group(update_mean, update_rows)
+
+
+def from_its_update(y_true, y_pred):
+    _, update_op = tf.metrics.true_positives(y_true[:, 0] > 0.5, tf.ones_like(y_true[:, 0], tf.bool))
+    return 1 - (1 - update_op), update_op
+
+
 def scattered(y_true, y_pred):
     counts = local((CLASSES,))
     return counts[0], tf.scatter_add(counts, tf.argmax(y_true, 1), tf.ones_like(y_true[:, 0]))
@@ -537,6 +550,8 @@ OWN = [
     a_loop_in_a_loop,
     a_loop_over_the_batch_too,
     read_after_its_update,
+    from_two_metrics,
+    from_its_update,
     scattered,
     with_get_variable,
     with_a_resource,
@@ -641,13 +656,26 @@ if __name__ == '__main__':
 # --- what cannot work
 
 
+def as_the_web_has_it(streaming):
+    """A wrapper much copied since 2018: it returns the value alone."""
+
+    def metric(y_true, y_pred):
+        value, update_op = streaming(y_true, y_pred)
+        K.get_session().run(tf.local_variables_initializer())
+        with tf.control_dependencies([update_op]):
+            return tf.identity(value)
+
+    return metric
+
+
 @pytest.mark.parametrize(
     'metric_fn, sentence',
     [
         (
             lambda t, p: tf.contrib.metrics.accuracy(tf.argmax(p, 1), tf.argmax(t, 1)),
-            'returns one tensor keeps no state',
+            'A function that keeps no state goes to metrics itself',
         ),
+        (as_the_web_has_it(tf.metrics.auc), r'Let it return both: the value, and update_op'),
         (
             lambda t, p: tf.metrics.precision_at_thresholds(t, p, [0.2, 0.4]),
             r'shape \(2,\), and a Keras metric is one number',
@@ -657,7 +685,7 @@ if __name__ == '__main__':
             'shape <unknown>, and a Keras metric is one number',
         ),
     ],
-    ids=['one tensor', 'vector', 'unknown shape'],
+    ids=['one tensor', 'one tensor of variables', 'vector', 'unknown shape'],
 )
 def test_refused_at_compile(metric_fn, sentence):
     with pytest.raises(ValueError, match=sentence):
