@@ -55,7 +55,7 @@ FROM runtime_base AS runtime
 LABEL org.opencontainers.image.title="tensorflow-with-keras (GPU)" \
       org.opencontainers.image.description="Keras 2.2.4 on TensorFlow 1.9.0, pinned and tested, with recipes" \
       org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.version="0.2.0" \
       tensorflow-gpu="1.9.0" keras="2.2.4" numpy="1.16.2" scipy="1.2.3" scikit-learn="0.20.4" h5py="2.10.0"
 # HOME: Keras and matplotlib want to write there, and /tmp is what a read-only container has. Threads, seeds and the
 # rest stay the recipes' own business.

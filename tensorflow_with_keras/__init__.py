@@ -4,4 +4,4 @@ Importing this package imports neither TensorFlow nor Keras, so that `list`,
 `--help` and the check of the processor answer where TensorFlow cannot load.
 """
 
-__version__ = '0.1.0'
+__version__ = '0.2.0'
