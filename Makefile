@@ -1,8 +1,8 @@
 # The front door. `make help` makes its text out of the comments behind the targets.
-export EXAMPLE DATASET EPOCHS ARGS ENGINE GPU
+export EXAMPLE DATASET EPOCHS ARGS ENGINE GPU MODEL
 
 .DEFAULT_GOAL := help
-.PHONY: help list run-example data test test-gpu shell doctor build-cpu build-gpu lint tools readme clean
+.PHONY: help list run-example data inspect test test-gpu shell doctor build-cpu build-gpu lint tools readme clean
 
 help: ## Show this
 	@echo 'Keras 2.2.4 on TensorFlow 1.9.0. Targets:'
@@ -12,6 +12,7 @@ help: ## Show this
 	@echo '  DATASET       digits (in the package, the default), mnist or fashion_mnist'
 	@echo '  EPOCHS        how many; by default what the recipe says'
 	@echo '  ARGS          more for the recipe, as ARGS="--threads 1 --data-dir DIR --out DIR"; ARGS=--help lists them'
+	@echo '  MODEL         a file that model.save wrote, for inspect'
 	@echo '  GPU           1 for the GPU image with the machine'"'"'s GPUs; a container only'
 	@echo '  ENGINE        docker, podman or local; by default the first of them that answers'
 
@@ -23,6 +24,9 @@ list: ## One recipe a line
 
 data: ## Have DATASET=mnist or DATASET=fashion_mnist on this machine
 	@scripts/front-door data
+
+inspect: ## Say what a model file is, as in MODEL=model.h5, and whether it loads here
+	@scripts/front-door inspect
 
 test: tools ## Prove library and recipes in the locked local environment
 	@.tools/bin/nox -s tests

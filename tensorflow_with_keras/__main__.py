@@ -81,6 +81,17 @@ def examine(as_json, with_tensorflow, container):
     return recipe.FAILED if report['problems'] else 0
 
 
+def inspect(path, as_json):
+    from . import model_file
+
+    try:
+        report = model_file.examine_apart(path)
+    except model_file.NoModel as e:
+        recipe.fail(str(e), e.code)
+    print(json.dumps(report, indent=2) if as_json else model_file.text(report))
+    return model_file.LOADS_NOT if report['loads'] == 'no' else model_file.LOADS
+
+
 def main(argv):
     p = recipe.Parser(
         prog='python -m tensorflow_with_keras',
@@ -101,7 +112,19 @@ def main(argv):
     o.add_argument('--json', action='store_true', help='for programs')
     o.add_argument('--no-tensorflow', action='store_true', help='without a training step on each device')
     o.add_argument('--container', metavar='ENGINE', help='only whether ENGINE can hand a GPU to a container')
+    i = commands.add_parser(
+        'inspect',
+        help='who wrote a model file, what is in it, whether it loads here, and if not, the shortest way that does',
+        epilog='Reads by h5py alone, names and shapes only, and runs nothing of the file. Exit codes: 0 it loads, as '
+        'it is or mended in memory by the load of examples/export/h5_custom_objects.py; 1 it does not, and the report '
+        'ends with the way; 2 a wrong argument or no model file; 3 the file is damaged or may not be read, or h5py '
+        'is missing.',
+    )
+    i.add_argument('file', metavar='MODEL.h5')
+    i.add_argument('--json', action='store_true', help='for programs')
     args = p.parse_args(argv)
+    if args.command == 'inspect':
+        return inspect(args.file, args.json)
     if args.command == 'doctor':
         return examine(args.json, not args.no_tensorflow, args.container)
     if args.command == 'data':

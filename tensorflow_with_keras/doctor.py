@@ -32,7 +32,7 @@ BREAKS = {  # pinned package -> what another version breaks
     'h5py': 'load_model and load_weights',
     'pyyaml': 'model_from_yaml',
     'scipy': 'scipy.misc.logsumexp, which Keras and older code take from there',
-    'numpy': "keras.datasets.imdb and reuters, from 1.16.3 on",
+    'numpy': 'keras.datasets.imdb and reuters, from 1.16.3 on',
     'gast': 'tf.contrib.autograph',
     'protobuf': 'possibly the import of TensorFlow',
     'keras': 'everything that was proven here',

@@ -1,5 +1,6 @@
 """The Makefile and its script, as a person at a terminal meets them."""
 
+import json
 import os
 import shutil
 import stat
@@ -67,20 +68,55 @@ def checkout(tmp_path):
 def plant_venv(checkout):
     program(checkout / '.venv', 'python', '')
     program(checkout / '.venv' / 'bin', 'python', 'exec %s "$@"\n' % sys.executable)
-    lock = (checkout / 'requirements' / 'cpu.txt').read_text()
-    (checkout / '.venv' / 'lock.stamp').write_text('%s\n%s' % (checkout, lock))
+    made_from = (checkout / 'requirements' / 'cpu.txt').read_text() + (checkout / 'docker' / 'dot').read_text()
+    (checkout / '.venv' / 'lock.stamp').write_text('%s\n%s' % (checkout, made_from))
 
 
 def test_help_names_every_target_and_option(call):
     code, out, err = call('make')
     assert code == 0 and err == ''
-    for word in ('run-example', 'list', 'test', 'shell', 'build-cpu', 'EXAMPLE', 'DATASET', 'EPOCHS', 'ARGS', 'ENGINE'):
+    for word in (
+        'run-example',
+        'list',
+        'test',
+        'shell',
+        'build-cpu',
+        'inspect',
+        'EXAMPLE',
+        'DATASET',
+        'EPOCHS',
+        'ARGS',
+        'ENGINE',
+        'MODEL',
+    ):
         assert word in out
 
 
 def test_list(call):
     code, out, err = call('make', 'list')
     assert code == 0 and err == '' and '\n%s ' % KAPPA in '\n' + out
+
+
+def test_inspect_says_what_a_file_is_by_the_environment_else_by_any_python(call, checkout, bin, tmp_path):
+    file = os.path.join(ROOT, 'tests', 'library', 'model_files', 'keras_2.2.4_h5py_3.1.h5')
+    code, out, err = call('make', 'inspect', cwd=str(checkout))
+    assert code == 2 and err.splitlines()[0] == 'error: which file? MODEL=model.h5'
+    plant_venv(checkout)
+    code, out, err = call('make', 'inspect', 'MODEL=' + file, cwd=str(checkout))
+    assert code == 0 and err == '' and 'Loads in Keras 2.2.4 here: mended.' in out
+    code, out, err = call('make', 'inspect', 'MODEL=' + file, 'ARGS=--json', cwd=str(checkout))
+    assert code == 0 and err == '' and json.loads(out)['loads'] == 'mended'
+    shutil.rmtree(str(checkout / '.venv'))
+    program(bin, 'python3', 'case "$*" in *inspect*) echo host "$@";; *) exit 0;; esac\n')
+    code, out, err = call('make', 'inspect', 'MODEL=-odd name.h5', cwd=str(checkout))
+    assert (code, out, err) == (0, 'host -m tensorflow_with_keras inspect -- -odd name.h5\n', '')
+    log = tmp_path / 'podman.log'
+    program(bin, 'podman', 'case "$1" in run) printf "%%s\\n" "$@" > %s;; esac\n' % log)
+    code, out, err = call('make', 'inspect', 'MODEL=' + file, 'ENGINE=podman', cwd=str(checkout))
+    args = log.read_text().splitlines()
+    folder = os.path.dirname(file)
+    assert code == 0 and 'type=bind,source=%s,destination=%s,readonly' % (folder, folder) in args
+    assert args[-5:] == ['-m', 'tensorflow_with_keras', 'inspect', '--', file]
 
 
 @pytest.mark.parametrize(
