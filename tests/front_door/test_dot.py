@@ -52,6 +52,20 @@ def test_the_picture_in_a_postscript_file_is_the_png(dot, tmp_path):
     assert sizes[0] == sizes[1] and min(sizes[0]) > 100
 
 
+def test_it_finds_its_packages_without_pythonpath_as_pydot_calls_it(tmp_path):
+    """As in the images: a Python without the packages, which lie beside the program's folder."""
+    prefix = tmp_path / 'opt'
+    (prefix / 'bin').mkdir(parents=True)
+    shutil.copy(os.path.join(ROOT, 'docker', 'dot'), str(prefix / 'bin'))
+    os.symlink(os.path.join(os.path.dirname(sys.executable), 'graphviz-pure'), str(prefix / 'bin' / 'graphviz-pure'))
+    library = prefix / 'lib' / ('python%d.%d' % sys.version_info[:2])
+    library.mkdir(parents=True)
+    (library / 'site-packages').symlink_to(os.path.dirname(os.path.dirname(Image.__file__)))
+    bare = ['-S', '-E', str(prefix / 'bin' / 'dot'), '-Tps']
+    done = subprocess.run([sys.executable] + bare, input=GRAPH.encode(), stdout=subprocess.PIPE, env={})
+    assert done.returncode == 0 and done.stdout.startswith(b'%!PS')
+
+
 @pytest.mark.parametrize('kind', ['png', 'pdf'])
 def test_a_graph_with_an_error_fails_and_says_where(dot, kind):
     done = dot('-T' + kind, input=b'digraph { a -> ')
