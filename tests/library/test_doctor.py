@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tensorflow_with_keras import doctor, recipe
+from tensorflow_with_keras import __main__, doctor, recipe
 
 ROOT = os.path.dirname(recipe.EXAMPLES)
 
@@ -187,6 +187,41 @@ def test_here_training_can_run_and_says_so():
     assert {p['installed'] == p['pinned'] for p in report['packages']} == {True}
     step = report['tensorflow']['devices'][0]
     assert step['name'] == '/device:CPU:0' and step['step_s'] > 0 and 0 < step['loss'] < 1
+
+
+def test_what_keeps_training_from_running_is_said_and_is_3(capsys, monkeypatch):
+    monkeypatch.setitem(doctor.PINS, 'tensorboard-of-nobody', '1.0')
+    for options in [], ['--json'], ['--no-tensorflow']:
+        assert __main__.main(['doctor'] + options) == 3
+        assert 'tensorboard-of-nobody is not installed (1.0 is pinned).' in capsys.readouterr().out
+    monkeypatch.undo()
+    assert __main__.main(['doctor', '--no-tensorflow']) == 0
+    assert capsys.readouterr().out.endswith('Training can run here.\n')
+
+
+def test_why_a_container_gets_no_gpu_is_one_sentence_and_3():
+    code, out, err = call('--container', 'local')
+    assert (code, out) == (3, '') and err.startswith('error: GPU=1 runs in a container') and err.count('\n') == 1
+
+
+def test_a_container_that_gets_the_gpu_is_0_and_silence(capsys, monkeypatch):
+    monkeypatch.setattr(doctor, 'container_gpu_problem', {'podman': None}.__getitem__)
+    assert __main__.main(['doctor', '--container', 'podman']) == 0
+    assert capsys.readouterr() == ('', '')
+
+
+@pytest.mark.parametrize(
+    'found, problem',
+    [
+        ({'devices': [{'loss': 0.5}, {'loss': 0.50004}]}, None),  # within the rounding of two kinds of processor
+        ({'devices': [{'loss': 0.5}, {'loss': 0.5006}]}, 'the devices compute different losses: [0.5, 0.5006]'),
+        ({'devices': [{'loss': 0.5006}, {'loss': 0.5}]}, 'the devices compute different losses: [0.5006, 0.5]'),
+        ({'error': 'it broke'}, 'TensorFlow does not run: it broke'),
+    ],
+)
+def test_what_a_training_step_has_to_show(monkeypatch, found, problem):
+    monkeypatch.setattr(doctor, 'tensorflow', lambda: found)
+    assert doctor.examine()['problems'] == ([problem] if problem else [])
 
 
 @pytest.mark.parametrize(

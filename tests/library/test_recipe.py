@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tensorflow_with_keras
 from tensorflow_with_keras import datasets, doctor, recipe
@@ -215,6 +216,47 @@ def test_files_reach_the_folder_only_from_a_run_that_ended_well(then, code, left
         assert metrics == {'picture': 'picture.png', 'samples': 360, 'nothing': None}
 
 
+LAUNCHED = '''"""A recipe of several processes, of which this is one."""
+import numpy as np
+import tensorflow as tf
+from keras import backend as K
+from tensorflow_with_keras import recipe
+
+class Launcher:
+    member, index, chief = (lambda self: True), (lambda self: %d), (lambda self: %r)
+
+def run(out='', resume=''):
+    drawn = K.get_session().run(tf.random_uniform([], seed=1))
+    print('drawn', repr(np.random.rand()), repr(float(drawn)), bool(out and resume))
+    return {}
+
+recipe.main(run, Launcher())
+'''
+
+
+@pytest.mark.parametrize(
+    'seed, index, chief, expected', [(5, 0, True, 5), (5, 3, False, 8), (5, 3, True, 8), (2**32 - 1, 2, False, 1)]
+)
+def test_each_of_several_processes_has_its_own_seed_and_the_chief_alone_records(seed, index, chief, expected, tmp_path):
+    (tmp_path / 'topic').mkdir()
+    (tmp_path / 'topic' / 'name.py').write_text(LAUNCHED % (index, chief))
+    done = subprocess.run(
+        [sys.executable, 'topic/name.py', '--seed', str(seed), '--threads', '1'],
+        cwd=str(tmp_path),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+    )
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(expected)
+        drawn = np.random.RandomState(expected).rand(), float(session.run(tf.random_uniform([], seed=1)))
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[0] == 'drawn %r %r %s' % (*drawn, chief)
+    assert files(tmp_path / 'runs') == (['result.json'] if chief else [])
+    if chief:  # what it records is what the command said
+        assert json.loads((tmp_path / 'runs' / 'topic-name' / 'result.json').read_text())['seed'] == seed
+
+
 def test_a_damaged_mnist_is_one_sentence_and_3(tmp_path):
     np.savez(str(tmp_path / 'mnist.npz'), x_train=np.zeros((2, 28, 28), np.uint8))
     code, out, err = call(
@@ -246,7 +288,7 @@ def test_ctrl_c_in_training_records_whole_epochs_only(epochs, tmp_path):
             break
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and err == 'Using TensorFlow backend.\n' and 'interrupted after' in out
+    assert (process.returncode, err) == (130, 'Using TensorFlow backend.\n') and 'interrupted after' in out
     record = json.loads((tmp_path / 'metrics-cohens_kappa' / 'result.json').read_text())
     whole = record['metrics']['epochs']
     assert record['interrupted'] is True and epochs <= whole < 5000
