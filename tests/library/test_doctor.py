@@ -79,6 +79,7 @@ class Cuda:
         raise AssertionError('doctor asks for %s' % name)
 
     def cuInit(self, flags):
+        assert flags == 0  # what CUDA demands
         return self.status
 
     def cuDeviceGetCount(self, count):
@@ -123,6 +124,95 @@ def test_gpus_as_the_driver_tells_them(monkeypatch):
     broken = Cuda()
     broken.status = 100
     assert doctor.gpus(broken) == []
+
+
+class Library:
+    """A CUDA library whose functions write the version and return a status; cuDNN's returns the version."""
+
+    def __init__(self, name, version, status=0):
+        def function(number=None):
+            if number is None:
+                return version
+            number._obj.value = version
+            return status
+
+        setattr(self, name, function)
+
+
+def test_versions_of_libraries_as_each_tells_its_own(monkeypatch):
+    stub = Library('cusolverGetVersion', 1)
+    stub.tensorflow_with_keras_stub = True
+    there = {
+        'libcudnn.so.7': Library('cudnnGetVersion', 7104),
+        'libcufft.so.9.0': Library('cufftGetVersion', 9000),
+        'libcurand.so.9.0': Library('curandGetVersion', 9000, status=3),
+        'libcusolver.so.9.0': stub,
+        'libcudart.so.9.0': object(),  # tells none
+        'libcuda.so.1': object(),  # has not the function
+    }
+    monkeypatch.setattr(doctor, '_load', lambda name: (there[name], '/' + name) if name in there else (None, 'absent'))
+    found = {x.pop('name'): x for x in doctor.libraries()}
+    assert {name: x['version'] for name, x in found.items() if x['version']} == {
+        'libcudnn.so.7': 7104,
+        'libcufft.so.9.0': 9000,
+    }
+    assert {name: x['found'] for name, x in found.items() if x['found']} == {name: '/' + name for name in there}
+    assert [name for name, x in found.items() if x['stub']] == ['libcusolver.so.9.0']
+    assert {name: x['problem'] for name, x in found.items() if x['problem']} == {
+        'libcublas.so.9.0': 'absent',
+        'libgomp.so.1': 'absent',
+    }
+
+
+@pytest.mark.parametrize('build', ['tensorflow', 'tensorflow-gpu'])
+def test_only_a_gpu_build_misses_libraries(monkeypatch, build):
+    pins = dict(doctor.PINS)
+    pins[build] = pins.pop('tensorflow')
+    monkeypatch.setattr(doctor, 'installed_packages', lambda: pins)
+    monkeypatch.setattr(doctor, '_load', lambda name: (None, 'absent') if 'cublas' in name else (object(), '/' + name))
+    monkeypatch.setattr(doctor, 'gpus', list)
+    missing = ['libcublas.so.9.0 is not found, and TensorFlow-GPU needs it.']
+    assert doctor.examine(with_tensorflow=False)['problems'] == (missing if build == 'tensorflow-gpu' else [])
+
+
+def test_memory_is_the_systems():
+    found = doctor.memory()
+    total = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // 2**20
+    assert found['total_mib'] == total and isinstance(found['total_mib'], int)
+    assert 0 < found['available_mib'] < total and isinstance(found['available_mib'], int)
+
+
+@pytest.mark.parametrize(
+    'docker, podman, cdi, expected',
+    [
+        (None, None, True, [(False, False), (False, False)]),
+        ('{"nvidia":{},"runc":{}}', '', False, [(True, True), (True, False)]),
+        ('{"runc":{}}', '', False, [(True, False), (True, False)]),
+        ('{"runc":{}}', '', True, [(True, True), (True, True)]),
+        ('exit 1', '', True, [(False, False), (True, True)]),  # a client without its daemon
+    ],
+)
+def test_engines_by_what_their_programs_answer(tmp_path, monkeypatch, docker, podman, cdi, expected):
+    for name, says in ('docker', docker), ('podman', podman):
+        if says is not None:
+            program = tmp_path / name
+            program.write_text('#!/bin/sh\n' + (says if says.startswith('exit') else "echo '%s'" % says))
+            program.chmod(0o755)
+    monkeypatch.setenv('PATH', str(tmp_path))
+    monkeypatch.setattr(doctor, '_cdi', lambda: cdi)
+    assert [(e['name'], e['answers'], e['gpu']) for e in doctor.engines()] == [
+        ('docker', *expected[0]),
+        ('podman', *expected[1]),
+    ]
+
+
+@pytest.mark.parametrize('script, expected', [('echo 15000; echo 79000', [15000, 79000]), ('echo 9; exit 9', [])])
+def test_free_memory_is_nvidia_smis(tmp_path, monkeypatch, script, expected):
+    monkeypatch.setenv('PATH', str(tmp_path))
+    assert doctor._free_memory() == []
+    (tmp_path / 'nvidia-smi').write_text('#!/bin/sh\n' + script)
+    (tmp_path / 'nvidia-smi').chmod(0o755)
+    assert doctor._free_memory() == expected
 
 
 def engines(gpu):
