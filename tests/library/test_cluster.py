@@ -101,6 +101,26 @@ def test_what_dies_is_started_again_and_what_always_dies_ends_all():
     assert error.startswith('error: worker 0 has failed 2 times (see above); ')
 
 
+def test_what_died_once_and_then_ends_well_has_ended_well(tmp_path):
+    member = """
+import os, sys, time
+if '"ps"' in os.environ['TF_CONFIG'].split('task')[1]:
+    time.sleep(60)
+sys.exit(0 if os.path.exists(%r) else open(%r, 'w').close() or 7)
+"""
+    member %= (str(tmp_path / 'once'), str(tmp_path / 'once'))
+    done = run('sys.exit(cluster.ParameterServer(1, 1).launch([sys.executable, "-c", %r]))' % member)
+    assert (done.returncode, done.stderr) == (0, 'worker 0 ended with 7; starting it again (1 of 3)\n')
+
+
+def test_where_nothing_else_is_said_two_workers_have_one_server():
+    member = 'import os, time; print(os.environ["TF_CONFIG"]); time.sleep(1)'
+    done = run('sys.exit(cluster.ParameterServer().launch([sys.executable, "-c", %r]))' % member)
+    assert done.returncode == 0
+    config = json.loads(next(line for line in done.stdout.splitlines() if line.startswith('{')))
+    assert {job: len(addresses) for job, addresses in config['cluster'].items()} == {'ps': 1, 'worker': 2}
+
+
 def test_waiting_ends_with_a_sentence_only_when_it_takes_too_long():
     code = """
 with cluster.give_up('nobody came', 30):

@@ -132,6 +132,7 @@ def test_a_recipe_file_runs_by_itself(tmp_path):
         ((KAPPA, '--batch-size', '-3'), "'-3' is not a whole number from 1 up"),
         ((KAPPA, '--threads', '0'), "'0' is not a whole number from 1 up"),
         ((KAPPA, '--seed', '-1'), "'-1' is not a whole number from 0 to 4294967295"),
+        ((KAPPA, '--seed', '4294967296'), "'4294967296' is not a whole number from 0 to 4294967295"),
         ((KAPPA, '--verbose', '3'), 'invalid choice: 3'),
         ((KAPPA, '--epoch-size', '3'), 'unrecognized arguments'),
         ((KAPPA, '--epochs'), 'expected one argument'),
@@ -144,6 +145,46 @@ def test_wrong_arguments_are_one_sentence_and_2(args, expected, check, tmp_path)
     assert not (tmp_path / 'runs').exists()
 
 
+@pytest.mark.parametrize(
+    'args', [(), ('--epochs', '1'), ('--batch-size', '1'), ('--seed', '0'), ('--seed', '4294967295')]
+)
+def test_good_arguments_are_silence_and_0(args, tmp_path):
+    assert call('run', '--check', KAPPA, '--out', str(tmp_path / 'runs'), *args) == (0, '', '')
+    assert files(tmp_path) == []
+
+
+WITHOUT = """
+import sys
+from tensorflow_with_keras import __main__
+missing = sys.argv[1]
+
+class Without:
+    def find_spec(name, path=None, target=None):
+        if name == missing:
+            raise ModuleNotFoundError('No module named %r' % name, name=name)
+
+sys.meta_path.insert(0, Without)
+__main__.main(['run', *sys.argv[2:]])
+"""
+
+
+@pytest.mark.parametrize('name, module, code', [('distributed/horovod', 'horovod', 3), (KAPPA, 'sklearn', 1)])
+def test_only_a_missing_horovod_is_told_how_to_be_had(name, module, code, tmp_path):
+    done = subprocess.run(
+        [sys.executable, '-c', WITHOUT, module, name, '--out', str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
+    assert done.returncode == code
+    if code == 3:
+        assert one_sentence(done.stderr)
+        assert done.stderr.splitlines()[-1].startswith('error: distributed/horovod needs Horovod, which `make run')
+    else:
+        assert done.stderr.endswith("ModuleNotFoundError: No module named 'sklearn'\n")
+
+
 @pytest.mark.parametrize('name', ['metrics/nothing', '', '../Makefile', 'cohens_kappa'])
 def test_an_unknown_recipe_gets_the_list_and_2(name):
     code, out, err = call('run', name)
@@ -153,8 +194,9 @@ def test_an_unknown_recipe_gets_the_list_and_2(name):
 @pytest.mark.parametrize('check', [False, True])
 def test_an_unwritable_out_is_one_sentence_and_3(check, tmp_path):
     (tmp_path / 'file').write_text('')
-    code, out, err = call('run', *(['--check'] if check else []) + [KAPPA, '--out', str(tmp_path / 'file' / 'runs')])
-    assert code == 3 and 'cannot write to' in err and 'name another folder with --out' in err and one_sentence(err)
+    for folder in str(tmp_path / 'file' / 'runs'), '/proc':  # cannot be made; is there but takes no file
+        code, out, err = call('run', *(['--check'] if check else []) + [KAPPA, '--out', folder])
+        assert code == 3 and 'cannot write to' in err and 'name another folder with --out' in err and one_sentence(err)
 
 
 def small_files_only():
@@ -255,6 +297,47 @@ def test_each_of_several_processes_has_its_own_seed_and_the_chief_alone_records(
     assert files(tmp_path / 'runs') == (['result.json'] if chief else [])
     if chief:  # what it records is what the command said
         assert json.loads((tmp_path / 'runs' / 'topic-name' / 'result.json').read_text())['seed'] == seed
+
+
+RESUMED = '''"""A recipe of several processes that is interrupted in its first run."""
+import os
+from tensorflow_with_keras import recipe
+
+class Launcher:
+    member = chief = lambda self: True
+    index = lambda self: 0
+
+def run(out, resume, epochs=1):
+    print(os.path.relpath(out), os.path.relpath(resume), os.listdir(resume), sep=' | ')
+    if 'saved' not in os.listdir(resume):
+        open(os.path.join(resume, 'saved'), 'w').close()
+        raise KeyboardInterrupt
+    return {'epochs': epochs}
+
+recipe.main(run, Launcher())
+'''
+
+
+def test_the_same_command_and_no_other_goes_on_from_what_was_saved(tmp_path):
+    (tmp_path / 'topic').mkdir()
+    (tmp_path / 'topic' / 'name.py').write_text(RESUMED)
+
+    def run(*options):
+        done = subprocess.run(
+            [sys.executable, 'topic/name.py', *options],
+            cwd=str(tmp_path),
+            env=environment(),
+            stdout=subprocess.PIPE,
+            universal_newlines=True,
+        )
+        out, resume, listed = done.stdout.splitlines()[0].split(' | ')
+        assert out.startswith('runs' + os.sep) and resume.startswith('runs' + os.sep)  # the disk of the results
+        return done.returncode, 'saved' in listed
+
+    assert run() == (130, False) and files(tmp_path / 'runs') == ['saved']
+    assert run('--epochs', '2') == (130, False) and files(tmp_path / 'runs') == ['saved', 'saved']
+    assert run() == (0, True) and files(tmp_path / 'runs') == ['result.json', 'saved']
+    assert run('--epochs', '2') == (0, True) and files(tmp_path / 'runs') == ['result.json']
 
 
 def test_a_damaged_mnist_is_one_sentence_and_3(tmp_path):
