@@ -20,6 +20,18 @@ def test_the_pins_are_the_locks():
     assert doctor.PINS == {name: lock[name] for name in doctor.PINS}
 
 
+CPUINFO = 'processor\t: 0\nmodel name\t: %s\nflags\t\t: fpu sse sse2 ssse3 sse4_1 sse4_2%s\n'
+
+
+def test_a_processor_without_avx_is_told(tmp_path):
+    old, new = tmp_path / 'old', tmp_path / 'new'
+    old.write_text(CPUINFO % ('Nehalem', ''))
+    new.write_text(CPUINFO % ('Sandy Bridge', ' avx'))
+    assert 'no AVX' in doctor.cpu_problem(str(old)) and 'Illegal instruction' in doctor.cpu_problem(str(old))
+    assert doctor.cpu_problem(str(new)) is None and doctor.cpu_problem(str(tmp_path / 'absent')) is None
+    assert doctor.cpu_problem() is None  # or this test could not run
+
+
 @pytest.mark.parametrize(
     'capability, expected',
     [
