@@ -50,7 +50,7 @@ def changes(node, sized):
         yield {'value': not node.value}
     elif isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not sized:
         yield {'value': node.value + 1}
-    elif isinstance(node, ast.Return) and node.value is not None:
+    elif isinstance(node, ast.Return) and node.value and ast.unparse(node.value) != 'None':
         yield {'value': None}
     elif isinstance(node, ast.Call):
         for k in node.keywords:

@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -119,6 +120,20 @@ def test_where_nothing_else_is_said_two_workers_have_one_server():
     assert done.returncode == 0
     config = json.loads(next(line for line in done.stdout.splitlines() if line.startswith('{')))
     assert {job: len(addresses) for job, addresses in config['cluster'].items()} == {'ps': 1, 'worker': 2}
+
+
+def test_a_terminals_ctrl_c_is_the_launchers_alone_and_is_130():
+    member = 'import os, time; print("alone", os.getsid(0) == os.getpid(), flush=True); time.sleep(60)'
+    code = 'from tensorflow_with_keras import cluster; import sys\n'
+    code += 'sys.exit(cluster.ParameterServer(1, 1).launch([sys.executable, "-c", %r]))' % member
+    streams = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, 'universal_newlines': True}
+    process = subprocess.Popen([sys.executable, '-c', code], cwd=ROOT, **streams)
+    said = sorted(process.stdout.readline() for _ in range(2))
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert said == ['alone True\n', 'ps 0 | alone True\n']
+    assert process.returncode == 130
+    assert err == 'interrupted; what is saved stays, and the same command goes on from there\n'
 
 
 def test_waiting_ends_with_a_sentence_only_when_it_takes_too_long():
