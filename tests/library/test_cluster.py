@@ -124,7 +124,8 @@ def test_where_nothing_else_is_said_two_workers_have_one_server():
 
 def test_a_terminals_ctrl_c_is_the_launchers_alone_and_is_130():
     member = 'import os, time; print("alone", os.getsid(0) == os.getpid(), flush=True); time.sleep(60)'
-    code = 'from tensorflow_with_keras import cluster; import sys\n'
+    code = 'from tensorflow_with_keras import cluster; import signal, sys\n'
+    code += 'signal.signal(signal.SIGINT, signal.default_int_handler)\n'  # as recipe.main does: it may be ignored here
     code += 'sys.exit(cluster.ParameterServer(1, 1).launch([sys.executable, "-c", %r]))' % member
     streams = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, 'universal_newlines': True}
     process = subprocess.Popen([sys.executable, '-c', code], cwd=ROOT, **streams)
