@@ -1,5 +1,6 @@
 """doctor on machines that are not here: old processors, other versions, drivers and GPUs."""
 
+import io
 import json
 import os
 import re
@@ -37,6 +38,7 @@ def test_a_processor_without_avx_is_told(tmp_path):
     [
         ((3, 0), 'unsupported'),
         ((3, 5), 'native'),
+        ((3, 6), 'binary-compatible'),
         ((5, 0), 'JIT'),
         ((5, 3), 'binary-compatible'),
         ((6, 2), 'binary-compatible'),
@@ -194,6 +196,20 @@ def test_memory_is_the_systems():
     assert 0 < found['available_mib'] < total and isinstance(found['available_mib'], int)
 
 
+def test_memory_in_mib(monkeypatch):
+    meminfo = 'MemTotal:  4194304 kB\nMemFree:  9 kB\nMemAvailable:  2099200 kB\nHugePages_Total:  0\n'
+    monkeypatch.setattr(doctor, 'open', lambda path: io.StringIO(meminfo), raising=False)
+    assert doctor.memory() == {'total_mib': 4096, 'available_mib': 2050}
+
+
+@pytest.mark.parametrize('flags', [{'sse'}, {'sse', 'avx'}, {'avx', 'avx2'}, {'avx', 'avx2', 'avx512f'}, None])
+def test_what_the_processor_has(monkeypatch, flags):
+    monkeypatch.setattr(doctor, 'cpu_flags', lambda cpuinfo=None: flags)
+    cpu = doctor.examine(with_tensorflow=False)['cpu']
+    assert cpu.pop('cores') == os.cpu_count()
+    assert {name for name, there in cpu.items() if there} == (flags or set()) - {'sse'}
+
+
 @pytest.mark.parametrize(
     'docker, podman, cdi, expected',
     [
@@ -227,35 +243,35 @@ def test_free_memory_is_nvidia_smis(tmp_path, monkeypatch, script, expected):
     assert doctor._free_memory() == expected
 
 
-def engines(gpu):
-    return lambda: [{'name': name, 'answers': True, 'gpu': gpu} for name in ('docker', 'podman')]
+def engines(with_gpu):
+    return lambda: [{'name': name, 'answers': True, 'gpu': name == with_gpu} for name in ('docker', 'podman')]
 
 
 @pytest.mark.parametrize(
     'version, card, listed, toolkit, engine, expected',
     [
-        (None, False, False, False, 'docker', 'This machine has no NVIDIA GPU'),
-        (None, True, False, False, 'docker', 'no driver for it is loaded: install the NVIDIA driver, 384.81 or newer'),
+        (None, False, False, None, 'docker', 'This machine has no NVIDIA GPU'),
+        (None, True, False, None, 'docker', 'no driver for it is loaded: install the NVIDIA driver, 384.81 or newer'),
         (
             '375.26',
             True,
             True,
-            True,
+            'docker',
             'docker',
             'The NVIDIA driver 375.26 is too old for CUDA 9.0: install 384.81 or newer',
         ),
-        ('535.104.05', False, False, True, 'docker', 'The NVIDIA driver is loaded but finds no GPU'),
+        ('535.104.05', False, False, 'docker', 'docker', 'The NVIDIA driver is loaded but finds no GPU'),
         (
             '535.104.05',
             True,
             True,
-            False,
+            'podman',
             'docker',
             'Docker cannot hand a GPU to a container: install the NVIDIA container',
         ),
-        ('535.104.05', True, True, False, 'podman', 'nvidia-ctk cdi generate'),
-        ('535.104.05', True, True, True, 'local', 'GPU=1 runs in a container'),
-        ('535.104.05', True, True, True, 'podman', None),
+        ('535.104.05', True, True, 'docker', 'podman', 'nvidia-ctk cdi generate'),
+        ('535.104.05', True, True, 'docker', 'local', 'GPU=1 runs in a container'),
+        ('535.104.05', True, True, 'podman', 'podman', None),
     ],
 )
 def test_why_a_container_gets_no_gpu(tmp_path, monkeypatch, version, card, listed, toolkit, engine, expected):
