@@ -88,6 +88,15 @@ def tests(session):
 
 
 @nox.session(python=PYTHON36 or '3.6', venv_backend='uv')
+def mutants(session):
+    """Which small faults in library and recipes no test notices; `-- --help` says what can be chosen. Takes long."""
+    need_python36(session)
+    install_locked(session, 'cpu', 'test')
+    script = ['scripts/mutants.py', '--python', str(pathlib.Path(session.bin) / 'python')]
+    session.run(sys.executable, *script, *session.posargs, external=True)
+
+
+@nox.session(python=PYTHON36 or '3.6', venv_backend='uv')
 def upstream(session):
     """Keras 2.2.4's own test suite, out of its hash-pinned sdist, in the locked environment."""
     need_python36(session)

@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -99,6 +100,41 @@ def test_what_dies_is_started_again_and_what_always_dies_ends_all():
     again, error = done.stderr.splitlines()
     assert again == 'worker 0 ended with 7; starting it again (1 of 1)'
     assert error.startswith('error: worker 0 has failed 2 times (see above); ')
+
+
+def test_what_died_once_and_then_ends_well_has_ended_well(tmp_path):
+    member = """
+import os, sys, time
+if '"ps"' in os.environ['TF_CONFIG'].split('task')[1]:
+    time.sleep(60)
+sys.exit(0 if os.path.exists(%r) else open(%r, 'w').close() or 7)
+"""
+    member %= (str(tmp_path / 'once'), str(tmp_path / 'once'))
+    done = run('sys.exit(cluster.ParameterServer(1, 1).launch([sys.executable, "-c", %r]))' % member)
+    assert (done.returncode, done.stderr) == (0, 'worker 0 ended with 7; starting it again (1 of 3)\n')
+
+
+def test_where_nothing_else_is_said_two_workers_have_one_server():
+    member = 'import os, time; print(os.environ["TF_CONFIG"]); time.sleep(1)'
+    done = run('sys.exit(cluster.ParameterServer().launch([sys.executable, "-c", %r]))' % member)
+    assert done.returncode == 0
+    config = json.loads(next(line for line in done.stdout.splitlines() if line.startswith('{')))
+    assert {job: len(addresses) for job, addresses in config['cluster'].items()} == {'ps': 1, 'worker': 2}
+
+
+def test_a_terminals_ctrl_c_is_the_launchers_alone_and_is_130():
+    member = 'import os, time; print("alone", os.getsid(0) == os.getpid(), flush=True); time.sleep(60)'
+    code = 'from tensorflow_with_keras import cluster; import signal, sys\n'
+    code += 'signal.signal(signal.SIGINT, signal.default_int_handler)\n'  # as recipe.main does: it may be ignored here
+    code += 'sys.exit(cluster.ParameterServer(1, 1).launch([sys.executable, "-c", %r]))' % member
+    streams = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, 'universal_newlines': True}
+    process = subprocess.Popen([sys.executable, '-c', code], cwd=ROOT, **streams)
+    said = sorted(process.stdout.readline() for _ in range(2))
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert said == ['alone True\n', 'ps 0 | alone True\n']
+    assert process.returncode == 130
+    assert err == 'interrupted; what is saved stays, and the same command goes on from there\n'
 
 
 def test_waiting_ends_with_a_sentence_only_when_it_takes_too_long():

@@ -1,5 +1,6 @@
 """doctor on machines that are not here: old processors, other versions, drivers and GPUs."""
 
+import io
 import json
 import os
 import re
@@ -8,7 +9,7 @@ import sys
 
 import pytest
 
-from tensorflow_with_keras import doctor, recipe
+from tensorflow_with_keras import __main__, doctor, recipe
 
 ROOT = os.path.dirname(recipe.EXAMPLES)
 
@@ -20,11 +21,24 @@ def test_the_pins_are_the_locks():
     assert doctor.PINS == {name: lock[name] for name in doctor.PINS}
 
 
+CPUINFO = 'processor\t: 0\nmodel name\t: %s\nflags\t\t: fpu sse sse2 ssse3 sse4_1 sse4_2%s\n'
+
+
+def test_a_processor_without_avx_is_told(tmp_path):
+    old, new = tmp_path / 'old', tmp_path / 'new'
+    old.write_text(CPUINFO % ('Nehalem', ''))
+    new.write_text(CPUINFO % ('Sandy Bridge', ' avx'))
+    assert 'no AVX' in doctor.cpu_problem(str(old)) and 'Illegal instruction' in doctor.cpu_problem(str(old))
+    assert doctor.cpu_problem(str(new)) is None and doctor.cpu_problem(str(tmp_path / 'absent')) is None
+    assert doctor.cpu_problem() is None  # or this test could not run
+
+
 @pytest.mark.parametrize(
     'capability, expected',
     [
         ((3, 0), 'unsupported'),
         ((3, 5), 'native'),
+        ((3, 6), 'binary-compatible'),
         ((5, 0), 'JIT'),
         ((5, 3), 'binary-compatible'),
         ((6, 2), 'binary-compatible'),
@@ -79,6 +93,7 @@ class Cuda:
         raise AssertionError('doctor asks for %s' % name)
 
     def cuInit(self, flags):
+        assert flags == 0  # what CUDA demands
         return self.status
 
     def cuDeviceGetCount(self, count):
@@ -125,35 +140,138 @@ def test_gpus_as_the_driver_tells_them(monkeypatch):
     assert doctor.gpus(broken) == []
 
 
-def engines(gpu):
-    return lambda: [{'name': name, 'answers': True, 'gpu': gpu} for name in ('docker', 'podman')]
+class Library:
+    """A CUDA library whose functions write the version and return a status; cuDNN's returns the version."""
+
+    def __init__(self, name, version, status=0):
+        def function(number=None):
+            if number is None:
+                return version
+            number._obj.value = version
+            return status
+
+        setattr(self, name, function)
+
+
+def test_versions_of_libraries_as_each_tells_its_own(monkeypatch):
+    stub = Library('cusolverGetVersion', 1)
+    stub.tensorflow_with_keras_stub = True
+    there = {
+        'libcudnn.so.7': Library('cudnnGetVersion', 7104),
+        'libcufft.so.9.0': Library('cufftGetVersion', 9000),
+        'libcurand.so.9.0': Library('curandGetVersion', 9000, status=3),
+        'libcusolver.so.9.0': stub,
+        'libcudart.so.9.0': object(),  # tells none
+        'libcuda.so.1': object(),  # has not the function
+    }
+    monkeypatch.setattr(doctor, '_load', lambda name: (there[name], '/' + name) if name in there else (None, 'absent'))
+    found = {x.pop('name'): x for x in doctor.libraries()}
+    assert {name: x['version'] for name, x in found.items() if x['version']} == {
+        'libcudnn.so.7': 7104,
+        'libcufft.so.9.0': 9000,
+    }
+    assert {name: x['found'] for name, x in found.items() if x['found']} == {name: '/' + name for name in there}
+    assert [name for name, x in found.items() if x['stub']] == ['libcusolver.so.9.0']
+    assert {name: x['problem'] for name, x in found.items() if x['problem']} == {
+        'libcublas.so.9.0': 'absent',
+        'libgomp.so.1': 'absent',
+    }
+
+
+@pytest.mark.parametrize('build', ['tensorflow', 'tensorflow-gpu'])
+def test_only_a_gpu_build_misses_libraries(monkeypatch, build):
+    pins = dict(doctor.PINS)
+    pins[build] = pins.pop('tensorflow')
+    monkeypatch.setattr(doctor, 'installed_packages', lambda: pins)
+    monkeypatch.setattr(doctor, '_load', lambda name: (None, 'absent') if 'cublas' in name else (object(), '/' + name))
+    monkeypatch.setattr(doctor, 'gpus', list)
+    missing = ['libcublas.so.9.0 is not found, and TensorFlow-GPU needs it.']
+    assert doctor.examine(with_tensorflow=False)['problems'] == (missing if build == 'tensorflow-gpu' else [])
+
+
+def test_memory_is_the_systems():
+    found = doctor.memory()
+    total = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // 2**20
+    assert found['total_mib'] == total and isinstance(found['total_mib'], int)
+    assert 0 < found['available_mib'] < total and isinstance(found['available_mib'], int)
+
+
+def test_memory_in_mib(monkeypatch):
+    meminfo = 'MemTotal:  4194304 kB\nMemFree:  9 kB\nMemAvailable:  2099200 kB\nHugePages_Total:  0\n'
+    monkeypatch.setattr(doctor, 'open', lambda path: io.StringIO(meminfo), raising=False)
+    assert doctor.memory() == {'total_mib': 4096, 'available_mib': 2050}
+
+
+@pytest.mark.parametrize('flags', [{'sse'}, {'sse', 'avx'}, {'avx', 'avx2'}, {'avx', 'avx2', 'avx512f'}, None])
+def test_what_the_processor_has(monkeypatch, flags):
+    monkeypatch.setattr(doctor, 'cpu_flags', lambda cpuinfo=None: flags)
+    cpu = doctor.examine(with_tensorflow=False)['cpu']
+    assert cpu.pop('cores') == os.cpu_count()
+    assert {name for name, there in cpu.items() if there} == (flags or set()) - {'sse'}
+
+
+@pytest.mark.parametrize(
+    'docker, podman, cdi, expected',
+    [
+        (None, None, True, [(False, False), (False, False)]),
+        ('{"nvidia":{},"runc":{}}', '', False, [(True, True), (True, False)]),
+        ('{"runc":{}}', '', False, [(True, False), (True, False)]),
+        ('{"runc":{}}', '', True, [(True, True), (True, True)]),
+        ('exit 1', '', True, [(False, False), (True, True)]),  # a client without its daemon
+    ],
+)
+def test_engines_by_what_their_programs_answer(tmp_path, monkeypatch, docker, podman, cdi, expected):
+    for name, says in ('docker', docker), ('podman', podman):
+        if says is not None:
+            program = tmp_path / name
+            program.write_text('#!/bin/sh\n' + (says if says.startswith('exit') else "echo '%s'" % says))
+            program.chmod(0o755)
+    monkeypatch.setenv('PATH', str(tmp_path))
+    monkeypatch.setattr(doctor, '_cdi', lambda: cdi)
+    assert [(e['name'], e['answers'], e['gpu']) for e in doctor.engines()] == [
+        ('docker', *expected[0]),
+        ('podman', *expected[1]),
+    ]
+
+
+@pytest.mark.parametrize('script, expected', [('echo 15000; echo 79000', [15000, 79000]), ('echo 9; exit 9', [])])
+def test_free_memory_is_nvidia_smis(tmp_path, monkeypatch, script, expected):
+    monkeypatch.setenv('PATH', str(tmp_path))
+    assert doctor._free_memory() == []
+    (tmp_path / 'nvidia-smi').write_text('#!/bin/sh\n' + script)
+    (tmp_path / 'nvidia-smi').chmod(0o755)
+    assert doctor._free_memory() == expected
+
+
+def engines(with_gpu):
+    return lambda: [{'name': name, 'answers': True, 'gpu': name == with_gpu} for name in ('docker', 'podman')]
 
 
 @pytest.mark.parametrize(
     'version, card, listed, toolkit, engine, expected',
     [
-        (None, False, False, False, 'docker', 'This machine has no NVIDIA GPU'),
-        (None, True, False, False, 'docker', 'no driver for it is loaded: install the NVIDIA driver, 384.81 or newer'),
+        (None, False, False, None, 'docker', 'This machine has no NVIDIA GPU'),
+        (None, True, False, None, 'docker', 'no driver for it is loaded: install the NVIDIA driver, 384.81 or newer'),
         (
             '375.26',
             True,
             True,
-            True,
+            'docker',
             'docker',
             'The NVIDIA driver 375.26 is too old for CUDA 9.0: install 384.81 or newer',
         ),
-        ('535.104.05', False, False, True, 'docker', 'The NVIDIA driver is loaded but finds no GPU'),
+        ('535.104.05', False, False, 'docker', 'docker', 'The NVIDIA driver is loaded but finds no GPU'),
         (
             '535.104.05',
             True,
             True,
-            False,
+            'podman',
             'docker',
             'Docker cannot hand a GPU to a container: install the NVIDIA container',
         ),
-        ('535.104.05', True, True, False, 'podman', 'nvidia-ctk cdi generate'),
-        ('535.104.05', True, True, True, 'local', 'GPU=1 runs in a container'),
-        ('535.104.05', True, True, True, 'podman', None),
+        ('535.104.05', True, True, 'docker', 'podman', 'nvidia-ctk cdi generate'),
+        ('535.104.05', True, True, 'docker', 'local', 'GPU=1 runs in a container'),
+        ('535.104.05', True, True, 'podman', 'podman', None),
     ],
 )
 def test_why_a_container_gets_no_gpu(tmp_path, monkeypatch, version, card, listed, toolkit, engine, expected):
@@ -187,6 +305,41 @@ def test_here_training_can_run_and_says_so():
     assert {p['installed'] == p['pinned'] for p in report['packages']} == {True}
     step = report['tensorflow']['devices'][0]
     assert step['name'] == '/device:CPU:0' and step['step_s'] > 0 and 0 < step['loss'] < 1
+
+
+def test_what_keeps_training_from_running_is_said_and_is_3(capsys, monkeypatch):
+    monkeypatch.setitem(doctor.PINS, 'tensorboard-of-nobody', '1.0')
+    for options in [], ['--json'], ['--no-tensorflow']:
+        assert __main__.main(['doctor'] + options) == 3
+        assert 'tensorboard-of-nobody is not installed (1.0 is pinned).' in capsys.readouterr().out
+    monkeypatch.undo()
+    assert __main__.main(['doctor', '--no-tensorflow']) == 0
+    assert capsys.readouterr().out.endswith('Training can run here.\n')
+
+
+def test_why_a_container_gets_no_gpu_is_one_sentence_and_3():
+    code, out, err = call('--container', 'local')
+    assert (code, out) == (3, '') and err.startswith('error: GPU=1 runs in a container') and err.count('\n') == 1
+
+
+def test_a_container_that_gets_the_gpu_is_0_and_silence(capsys, monkeypatch):
+    monkeypatch.setattr(doctor, 'container_gpu_problem', {'podman': None}.__getitem__)
+    assert __main__.main(['doctor', '--container', 'podman']) == 0
+    assert capsys.readouterr() == ('', '')
+
+
+@pytest.mark.parametrize(
+    'found, problem',
+    [
+        ({'devices': [{'loss': 0.5}, {'loss': 0.50004}]}, None),  # within the rounding of two kinds of processor
+        ({'devices': [{'loss': 0.5}, {'loss': 0.5006}]}, 'the devices compute different losses: [0.5, 0.5006]'),
+        ({'devices': [{'loss': 0.5006}, {'loss': 0.5}]}, 'the devices compute different losses: [0.5006, 0.5]'),
+        ({'error': 'it broke'}, 'TensorFlow does not run: it broke'),
+    ],
+)
+def test_what_a_training_step_has_to_show(monkeypatch, found, problem):
+    monkeypatch.setattr(doctor, 'tensorflow', lambda: found)
+    assert doctor.examine()['problems'] == ([problem] if problem else [])
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tensorflow_with_keras
-from tensorflow_with_keras import datasets, doctor, recipe
+from tensorflow_with_keras import datasets, recipe
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(tensorflow_with_keras.__file__)))
 KAPPA = 'metrics/cohens_kappa'
@@ -131,6 +132,7 @@ def test_a_recipe_file_runs_by_itself(tmp_path):
         ((KAPPA, '--batch-size', '-3'), "'-3' is not a whole number from 1 up"),
         ((KAPPA, '--threads', '0'), "'0' is not a whole number from 1 up"),
         ((KAPPA, '--seed', '-1'), "'-1' is not a whole number from 0 to 4294967295"),
+        ((KAPPA, '--seed', '4294967296'), "'4294967296' is not a whole number from 0 to 4294967295"),
         ((KAPPA, '--verbose', '3'), 'invalid choice: 3'),
         ((KAPPA, '--epoch-size', '3'), 'unrecognized arguments'),
         ((KAPPA, '--epochs'), 'expected one argument'),
@@ -143,6 +145,46 @@ def test_wrong_arguments_are_one_sentence_and_2(args, expected, check, tmp_path)
     assert not (tmp_path / 'runs').exists()
 
 
+@pytest.mark.parametrize(
+    'args', [(), ('--epochs', '1'), ('--batch-size', '1'), ('--seed', '0'), ('--seed', '4294967295')]
+)
+def test_good_arguments_are_silence_and_0(args, tmp_path):
+    assert call('run', '--check', KAPPA, '--out', str(tmp_path / 'runs'), *args) == (0, '', '')
+    assert files(tmp_path) == []
+
+
+WITHOUT = """
+import sys
+from tensorflow_with_keras import __main__
+missing = sys.argv[1]
+
+class Without:
+    def find_spec(name, path=None, target=None):
+        if name == missing:
+            raise ModuleNotFoundError('No module named %r' % name, name=name)
+
+sys.meta_path.insert(0, Without)
+__main__.main(['run', *sys.argv[2:]])
+"""
+
+
+@pytest.mark.parametrize('name, module, code', [('distributed/horovod', 'horovod', 3), (KAPPA, 'sklearn', 1)])
+def test_only_a_missing_horovod_is_told_how_to_be_had(name, module, code, tmp_path):
+    done = subprocess.run(
+        [sys.executable, '-c', WITHOUT, module, name, '--out', str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
+    assert done.returncode == code
+    if code == 3:
+        assert one_sentence(done.stderr)
+        assert done.stderr.splitlines()[-1].startswith('error: distributed/horovod needs Horovod, which `make run')
+    else:
+        assert done.stderr.endswith("ModuleNotFoundError: No module named 'sklearn'\n")
+
+
 @pytest.mark.parametrize('name', ['metrics/nothing', '', '../Makefile', 'cohens_kappa'])
 def test_an_unknown_recipe_gets_the_list_and_2(name):
     code, out, err = call('run', name)
@@ -152,8 +194,9 @@ def test_an_unknown_recipe_gets_the_list_and_2(name):
 @pytest.mark.parametrize('check', [False, True])
 def test_an_unwritable_out_is_one_sentence_and_3(check, tmp_path):
     (tmp_path / 'file').write_text('')
-    code, out, err = call('run', *(['--check'] if check else []) + [KAPPA, '--out', str(tmp_path / 'file' / 'runs')])
-    assert code == 3 and 'cannot write to' in err and 'name another folder with --out' in err and one_sentence(err)
+    for folder in str(tmp_path / 'file' / 'runs'), '/proc':  # cannot be made; is there but takes no file
+        code, out, err = call('run', *(['--check'] if check else []) + [KAPPA, '--out', folder])
+        assert code == 3 and 'cannot write to' in err and 'name another folder with --out' in err and one_sentence(err)
 
 
 def small_files_only():
@@ -215,6 +258,88 @@ def test_files_reach_the_folder_only_from_a_run_that_ended_well(then, code, left
         assert metrics == {'picture': 'picture.png', 'samples': 360, 'nothing': None}
 
 
+LAUNCHED = '''"""A recipe of several processes, of which this is one."""
+import numpy as np
+import tensorflow as tf
+from keras import backend as K
+from tensorflow_with_keras import recipe
+
+class Launcher:
+    member, index, chief = (lambda self: True), (lambda self: %d), (lambda self: %r)
+
+def run(out='', resume=''):
+    drawn = K.get_session().run(tf.random_uniform([], seed=1))
+    print('drawn', repr(np.random.rand()), repr(float(drawn)), bool(out and resume))
+    return {}
+
+recipe.main(run, Launcher())
+'''
+
+
+@pytest.mark.parametrize(
+    'seed, index, chief, expected', [(5, 0, True, 5), (5, 3, False, 8), (5, 3, True, 8), (2**32 - 1, 2, False, 1)]
+)
+def test_each_of_several_processes_has_its_own_seed_and_the_chief_alone_records(seed, index, chief, expected, tmp_path):
+    (tmp_path / 'topic').mkdir()
+    (tmp_path / 'topic' / 'name.py').write_text(LAUNCHED % (index, chief))
+    done = subprocess.run(
+        [sys.executable, 'topic/name.py', '--seed', str(seed), '--threads', '1'],
+        cwd=str(tmp_path),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+    )
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(expected)
+        drawn = np.random.RandomState(expected).rand(), float(session.run(tf.random_uniform([], seed=1)))
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[0] == 'drawn %r %r %s' % (*drawn, chief)
+    assert files(tmp_path / 'runs') == (['result.json'] if chief else [])
+    if chief:  # what it records is what the command said
+        assert json.loads((tmp_path / 'runs' / 'topic-name' / 'result.json').read_text())['seed'] == seed
+
+
+RESUMED = '''"""A recipe of several processes that is interrupted in its first run."""
+import os
+from tensorflow_with_keras import recipe
+
+class Launcher:
+    member = chief = lambda self: True
+    index = lambda self: 0
+
+def run(out, resume, epochs=1):
+    print(os.path.relpath(out), os.path.relpath(resume), os.listdir(resume), sep=' | ')
+    if 'saved' not in os.listdir(resume):
+        open(os.path.join(resume, 'saved'), 'w').close()
+        raise KeyboardInterrupt
+    return {'epochs': epochs}
+
+recipe.main(run, Launcher())
+'''
+
+
+def test_the_same_command_and_no_other_goes_on_from_what_was_saved(tmp_path):
+    (tmp_path / 'topic').mkdir()
+    (tmp_path / 'topic' / 'name.py').write_text(RESUMED)
+
+    def run(*options):
+        done = subprocess.run(
+            [sys.executable, 'topic/name.py', *options],
+            cwd=str(tmp_path),
+            env=environment(),
+            stdout=subprocess.PIPE,
+            universal_newlines=True,
+        )
+        out, resume, listed = done.stdout.splitlines()[0].split(' | ')
+        assert out.startswith('runs' + os.sep) and resume.startswith('runs' + os.sep)  # the disk of the results
+        return done.returncode, 'saved' in listed
+
+    assert run() == (130, False) and files(tmp_path / 'runs') == ['saved']
+    assert run('--epochs', '2') == (130, False) and files(tmp_path / 'runs') == ['saved', 'saved']
+    assert run() == (0, True) and files(tmp_path / 'runs') == ['result.json', 'saved']
+    assert run('--epochs', '2') == (0, True) and files(tmp_path / 'runs') == ['result.json']
+
+
 def test_a_damaged_mnist_is_one_sentence_and_3(tmp_path):
     np.savez(str(tmp_path / 'mnist.npz'), x_train=np.zeros((2, 28, 28), np.uint8))
     code, out, err = call(
@@ -246,7 +371,7 @@ def test_ctrl_c_in_training_records_whole_epochs_only(epochs, tmp_path):
             break
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and err == 'Using TensorFlow backend.\n' and 'interrupted after' in out
+    assert (process.returncode, err) == (130, 'Using TensorFlow backend.\n') and 'interrupted after' in out
     record = json.loads((tmp_path / 'metrics-cohens_kappa' / 'result.json').read_text())
     whole = record['metrics']['epochs']
     assert record['interrupted'] is True and epochs <= whole < 5000
@@ -271,21 +396,9 @@ def test_ctrl_c_while_tensorflow_loads(tmp_path):
     assert process.returncode == 130 and 'Traceback' not in err and files(tmp_path) == []
 
 
-CPUINFO = 'processor\t: 0\nmodel name\t: %s\nflags\t\t: fpu sse sse2 ssse3 sse4_1 sse4_2%s\n'
-
-
-def test_a_processor_without_avx_is_told(tmp_path, monkeypatch):
-    old, new = tmp_path / 'old', tmp_path / 'new'
-    old.write_text(CPUINFO % ('Nehalem', ''))
-    new.write_text(CPUINFO % ('Sandy Bridge', ' avx'))
-    assert 'no AVX' in doctor.cpu_problem(str(old)) and 'Illegal instruction' in doctor.cpu_problem(str(old))
-    assert doctor.cpu_problem(str(new)) is None and doctor.cpu_problem(str(tmp_path / 'absent')) is None
-    assert doctor.cpu_problem() is None  # or this test could not run
-
-
 def test_a_processor_without_avx_ends_a_run_before_tensorflow_loads(tmp_path):
     old = tmp_path / 'old'
-    old.write_text(CPUINFO % ('Nehalem', ''))
+    old.write_text('processor\t: 0\nmodel name\t: Nehalem\nflags\t\t: fpu sse sse2 ssse3 sse4_1 sse4_2\n')
     code = (
         'import sys; from tensorflow_with_keras import __main__, doctor\n'
         'doctor.cpu_problem.__defaults__ = (%r,)\n'

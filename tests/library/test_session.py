@@ -19,11 +19,21 @@ def test_start_makes_keras_session_with_seeds_and_threads():
     assert draws[0] == draws[1] and draws[0] != draws[2]
 
 
+@pytest.mark.parametrize('threads, expected', [(None, 0), (3, 3)])
+def test_the_session_leaves_a_shared_gpu_to_others_and_takes_what_device_there_is(threads, expected):
+    config = session.start(threads=threads)._config
+    assert config.intra_op_parallelism_threads == config.inter_op_parallelism_threads == expected  # 0: TensorFlow's own
+    assert config.gpu_options.allow_growth
+    with tf.device('/device:GPU:7'):
+        assert K.get_session().run(tf.constant(2.0) * 3) == 6
+
+
 def test_start_undoes_what_a_keras_json_changed():
     K.set_image_data_format('channels_first')
     K.set_floatx('float64')
+    K.set_epsilon(1e-3)
     session.start()
-    assert (K.image_data_format(), K.floatx()) == ('channels_last', 'float32')
+    assert (K.image_data_format(), K.floatx(), K.epsilon()) == ('channels_last', 'float32', 1e-7)
 
 
 def test_initialises_only_what_is_uninitialised():
@@ -78,3 +88,14 @@ def test_order_can_be_taken_back():
     assert hasattr(keras.optimizers.Adam.get_updates, 'without_order')
     session.start()
     assert not hasattr(keras.optimizers.Adam.get_updates, 'without_order')
+
+
+@pytest.mark.parametrize('arguments, ordered', [((), True), ((True,), True), ((False,), False)])
+def test_order_is_made_unless_it_is_to_be_taken_back(arguments, ordered):
+    session.start()
+    session.order_updates(*arguments)
+    model = keras.models.Sequential([keras.layers.Dense(1, input_shape=(1,))])
+    model.compile('sgd', 'mse')
+    model.train_on_batch(np.ones((1, 1)), np.ones((1, 1)))
+    operations = [getattr(update, 'op', update) for update in model.optimizer.updates]
+    assert len(operations) > 2 and {bool(op.control_inputs) for op in operations} == {ordered}

@@ -1,3 +1,4 @@
+import threading
 import time
 
 import keras
@@ -41,6 +42,21 @@ def test_every_sample_once_an_epoch(module, digits, trained):
     assert epochs[0] != epochs[1] and epochs[EPOCHS] != epochs[EPOCHS + 1]  # shuffled anew
     for name in ('generator', 'sequence'):
         assert found[name + '_test_accuracy'] > 0.7  # chance is 0.1
+
+
+def test_two_workers_share_the_sequence_and_keep_its_order(module, digits, trained, monkeypatch):
+    get, threads, sequences = module.Batches.__getitem__, set(), []
+
+    def slow(self, i):
+        threads.add(threading.get_ident())
+        sequences.append((i, list(map(bytes, get(self, i)[0]))))
+        time.sleep(0.02 if i % 2 else 0)  # so that a later batch is done first
+        return get(self, i)
+
+    monkeypatch.setattr(module.Batches, '__getitem__', slow)
+    module.run(digits, epochs=1, batch_size=BATCH, verbose=0)
+    assert len(threads) == 2 and threading.get_ident() not in threads
+    assert trained[STEPS:] == [batch for _, batch in sorted(sequences[:STEPS])]
 
 
 def test_images_come_with_their_labels(module, digits):

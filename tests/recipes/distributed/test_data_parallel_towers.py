@@ -1,3 +1,5 @@
+import collections
+
 import keras
 import numpy as np
 import pytest
@@ -41,6 +43,18 @@ def on_one_device(module, data, rate=0.05, batch_size=BATCH):
     y_train, y_test = (keras.utils.to_categorical(y, 10) for y in (data.y_train, data.y_test))
     model.fit(data.x_train, y_train, batch_size, EPOCHS, verbose=0, callbacks=[record])
     return model.get_weights(), losses[-1], model.evaluate(data.x_test, y_test, verbose=0)[1]
+
+
+@pytest.mark.parametrize('gpus, expected', [(0, 'CPU'), (1, 'CPU'), (2, 'GPU'), (3, 'GPU')])
+def test_two_gpus_or_more_are_taken_and_else_two_cpu_devices(load_recipe, monkeypatch, gpus, expected):
+    def listed(session):
+        cpus = session._config.device_count['CPU']
+        return [Device(kind, '%s:%d' % (kind, i)) for kind, n in (('CPU', cpus), ('GPU', gpus)) for i in range(n)]
+
+    Device = collections.namedtuple('Device', 'device_type name')
+    module = load_recipe(NAME)
+    monkeypatch.setattr(tf.Session, 'list_devices', listed)
+    assert module.all_devices() == ['%s:%d' % (expected, i) for i in range(max(2, gpus))]
 
 
 def furthest(weights, others):

@@ -69,6 +69,9 @@ def test_one_worker_is_a_single_process_whose_weights_lie_on_the_server(module, 
     assert all(w.device.startswith('/job:ps') for w in module.model.weights)
     assert found['updates'] == 3 * 44
 
+    config = K.get_session()._config
+    assert config.operation_timeout_in_ms == 30000 and config.device_filters == ['/job:ps', '/job:worker/task:0']
+
     # asked for by name, by a stranger who never initialised them
     with tf.Graph().as_default(), tf.device('/job:ps/task:0'):
         variables = [tf.Variable(np.zeros_like(w), name=n) for n, w in zip(names, weights)]

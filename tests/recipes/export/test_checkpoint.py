@@ -23,6 +23,7 @@ def test_the_file_holds_the_weights_the_moments_and_the_count_of_steps(load_reci
     reader = tf.train.NewCheckpointReader(tf.train.latest_checkpoint(str(tmp_path)))
     np.testing.assert_array_equal(reader.get_tensor('conv2d_1/kernel'), weights[0])
     assert reader.get_tensor('Adam/iterations') == 2 * 45  # 1437 samples in batches of 32
+    assert not list(tmp_path.glob('*.meta'))  # the code makes the graph, not a file
     shapes = list(reader.get_variable_to_shape_map().values())
     assert shapes.count([3, 3, 1, 16]) == 3  # the kernel and its first and second moment
 

@@ -38,6 +38,12 @@ def test_the_file_computes_what_the_equations_say(module, digits, tmp_path):
     assert found['test_accuracy'] == np.mean(answer.argmax(1) == digits.y_test) > 0.6  # chance is 0.1
 
 
+def test_a_file_that_computes_something_else_is_told(module, digits, monkeypatch, tmp_path):
+    compute = module.compute
+    monkeypatch.setattr(module, 'compute', lambda *args: compute(*args) + 1e-4)
+    assert module.run(digits, epochs=1, verbose=0, out=str(tmp_path))['differs_from_predict'] == 1
+
+
 def test_without_the_line_that_matters_the_file_has_no_weights(module, digits, monkeypatch, tmp_path):
     monkeypatch.setattr(
         tf.graph_util,

@@ -39,6 +39,15 @@ def test_the_estimator_keras_and_the_equations_agree(module, digits):
     assert found['largest_moving_mean'] > 0.1
 
 
+def test_its_sessions_have_the_one_thread_that_gives_the_same_bits(module, digits, monkeypatch):
+    estimators, init = [], tf.estimator.Estimator.__init__
+    monkeypatch.setattr(
+        tf.estimator.Estimator, '__init__', lambda self, *args, **kw: estimators.append(self) or init(self, *args, **kw)
+    )
+    module.run(digits, epochs=1)
+    assert [e.config.session_config.intra_op_parallelism_threads for e in estimators] == [1]
+
+
 @pytest.mark.parametrize('fixed', [True, False])
 def test_without_the_line_that_matters_training_never_drops(module, digits, monkeypatch, fixed):
     if not fixed:

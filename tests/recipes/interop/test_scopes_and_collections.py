@@ -32,6 +32,25 @@ def test_what_lands_where(module, digits):
     assert np.abs(moving_mean).max() > 0.05  # the updates have run
 
 
+def test_it_trains_in_the_training_phase(module, digits, monkeypatch):
+    """One step with all samples, against NumPy, whose batch normalisation takes the batch's own mean and variance."""
+    build, begin = module.build_model, []
+    monkeypatch.setattr(
+        module, 'build_model', lambda shape: [build(shape), begin.append(module.model.get_weights())][0]
+    )
+    module.run(digits, epochs=1, batch_size=len(digits.x_train))
+    kernel, bias, _, _, mean, variance, dense, dense_bias = (w.astype(np.float64) for w in begin[0])
+    assert (mean == 0).all() and (variance == 1).all() and (dense_bias == 0).all()
+    x = digits.x_train.astype(np.float64)
+    patches = np.stack([x[:, i : i + 6, j : j + 6, 0] for i in range(3) for j in range(3)], -1)
+    hidden = np.maximum(patches @ kernel.reshape(9, 16) + bias, 0)
+    hidden = (hidden - hidden.mean((0, 1, 2))) / np.sqrt(hidden.var((0, 1, 2)) + 1e-3)
+    logits = hidden.reshape(len(x), -1) @ dense
+    predicted = np.exp(logits - logits.max(1, keepdims=True))
+    gradient = (predicted / predicted.sum(1, keepdims=True) - np.eye(10)[digits.y_train]).mean(0)
+    np.testing.assert_allclose(module.model.get_weights()[-1], -0.1 * gradient, atol=1e-6)
+
+
 def test_without_the_line_that_matters_the_frozen_layer_is_trained(module, digits, monkeypatch):
     minimize = tf.train.Optimizer.minimize
     monkeypatch.setattr(tf.train.Optimizer, 'minimize', lambda self, loss, var_list: minimize(self, loss))

@@ -52,6 +52,7 @@ def test_without_the_line_that_matters_padding_changes_the_answer(module, digits
 
 def test_without_supports_masking_a_masked_input_is_refused(module, monkeypatch):
     monkeypatch.setattr(module.Attention, 'compute_mask', layers.Layer.compute_mask)
+    module.Attention(4)(layers.Masking()(layers.Input((None, 8))))
     attention = module.Attention(4)
     attention.supports_masking = False
     with pytest.raises(TypeError, match='does not support masking'):

@@ -55,6 +55,17 @@ def test_the_loss_by_brute_force(small):
         assert value == pytest.approx(logsumexp(path_scores) - this, rel=1e-5, abs=1e-5)
 
 
+def test_before_training_it_is_the_cross_entropy_of_each_step(load_recipe):
+    field = load_recipe(NAME).ConditionalRandomField(input_shape=(5, 4))
+    model = keras.models.Sequential([field])
+    rng = np.random.RandomState(1)
+    scores, tags = rng.randn(3, 5, 4), rng.randint(4, size=(3, 5))
+    labels = K.placeholder((None, 5, 1))
+    found = K.get_session().run(field.loss(labels, model.output), {model.input: scores, labels: tags[..., np.newaxis]})
+    right = np.take_along_axis(scores, tags[..., np.newaxis], 2)[..., 0]
+    np.testing.assert_allclose(found, (logsumexp(scores, axis=2) - right).sum(1), rtol=1e-5)
+
+
 def test_the_decoding_by_brute_force(small):
     field, model, transitions, scores, _ = small
     found = K.get_session().run(field.decode(model.output), {model.input: scores})

@@ -1,3 +1,4 @@
+import functools
 import hashlib
 import math
 import os
@@ -78,6 +79,9 @@ def test_the_hash_is_of_every_weight_and_only_equal_seeds_give_it(load_recipe, d
 
     numbers = (digits.x_train / 3).ravel()[:90000]
     exact = math.fsum(numbers.tolist())
+    first, second = numbers[:45000], numbers[45000:]
+    assert found['sum_by_one'] == functools.reduce(np.add, numbers)  # in Python, number by number
+    assert found['sum_by_two'] == functools.reduce(np.add, first) + functools.reduce(np.add, second)
     assert found['sum_by_one'] != found['sum_by_two']
     for kind in ('sum_by_one', 'sum_by_two'):
         # the bound on the error of a sum one by one: (n - 1) times half the spacing of float32 at 1

@@ -39,8 +39,16 @@ def test_only_the_uninitialised_are_initialised(module, digits, monkeypatch):
         seen['accuracy'] = accuracy_score(digits.y_test, module.built[1].predict(digits.x_test).argmax(1))
         return count
 
+    run, fed = tf.Session.run, []
+
+    def recorded(self, fetches, feed_dict=None, **kwargs):
+        fed.extend(value for key, value in (feed_dict or {}).items() if key.dtype == tf.int64)
+        return run(self, fetches, feed_dict, **kwargs)
+
+    monkeypatch.setattr(tf.Session, 'run', recorded)
     monkeypatch.setattr(module, 'initialize_uninitialized', around)
     found = module.run(digits, epochs=3, verbose=0)
+    np.testing.assert_array_equal(np.concatenate(fed), digits.y_train)  # fine-tuned with every sample, once
     assert seen['before'] == found['initialized'] > 0 and seen['after'] == 0
     assert seen['bits'] == module.loaded
     assert found['weights_kept'] == found['weights'] == 4

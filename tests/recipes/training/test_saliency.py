@@ -38,6 +38,16 @@ def test_salient_pixels_are_those_that_matter(module, digits, tmp_path):
     assert found['accuracy_without_least_salient'] > found['test_accuracy'] - 0.05
     assert (tmp_path / found['plot']).read_bytes().startswith(b'\x89PNG')
 
+    # the same in NumPy: what each pixel did for the score of the class
+    w, b, v, _ = (a.astype(float) for a in module.model.get_weights())
+    x = digits.x_test.reshape(360, -1).astype(float)
+    classes = scores(module.model.get_weights(), x).argmax(1)
+    did = x * (((x @ w + b > 0) * v[:, classes].T) @ w.T)
+    ranks = did.argsort(1).argsort(1)
+    for name, blank in ('least', ranks < 6), ('most', ranks >= 58):
+        right = scores(module.model.get_weights(), np.where(blank, 0, x)).argmax(1) == digits.y_test
+        assert found['accuracy_without_%s_salient' % name] == pytest.approx(right.mean(), abs=1.1 / 360)
+
     # the two wrong ways, on the trained network
     model, x = module.model, digits.x_test
     predicted = model.predict(x)

@@ -94,3 +94,5 @@ def test_the_recipe_on_digits(module, digits):
     found = module.run(digits, epochs=4, batch_size=16, verbose=0)
     assert found['val_average_acc'] > 0.8 and found['val_acc'] > 0.5  # chance is 0.1
     assert found['val_average_loss'] < found['val_loss']
+    loss, accuracy = module.model.evaluate(digits.x_test, np.eye(10)[digits.y_test], verbose=0)
+    assert (found['val_loss'], found['val_acc']) == pytest.approx((loss, accuracy), rel=1e-6)
