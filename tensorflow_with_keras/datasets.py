@@ -139,7 +139,7 @@ def _candidates(name, folder):
 def _read(files):
     """Four uint8 arrays out of an .npz or four IDX files."""
     if files[0].endswith('.npz'):
-        with np.load(files[0]) as arrays:  # allow_pickle is off from NumPy 1.16.3 on
+        with np.load(files[0], allow_pickle=False) as arrays:  # a pickle runs what its writer put there
             return [arrays[key] for key in ARRAYS]
     return [_read_idx(file) for file in files]
 

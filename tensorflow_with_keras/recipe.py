@@ -190,7 +190,10 @@ def main(run, launcher=None):
             os.mkdir(work)
             try:
                 metrics = run_with(out=work, resume=resume)
-            except KeyboardInterrupt:
+            except BaseException as e:
+                # one that strikes within TensorFlow's own bookkeeping comes out as the error of its clean-up
+                if not any(isinstance(cause, KeyboardInterrupt) for cause in (e, e.__context__)):
+                    raise
                 if launcher:  # the same command goes on from what is saved
                     sys.exit(INTERRUPTED)
                 interrupted, metrics = True, dict(log.logs, epochs=log.epochs)

@@ -79,7 +79,6 @@ class StreamingMetric(Layer):
         self.metric_fn = functools.partial(metric_fn, **kwargs) if kwargs else metric_fn
         self.sparse_labels = sparse_labels
         self.stateful = True
-        self.trainable = False
         # Names, not operations: an operation would keep its graph alive after K.clear_session().
         self._initializers = weakref.WeakKeyDictionary()  # graph -> names of its initializer operations
 

@@ -37,7 +37,7 @@ import numpy as np, tensorflow as tf
 with tf.Session(graph=tf.Graph(), config=tf.ConfigProto(intra_op_parallelism_threads=1)) as session:
     signature = tf.saved_model.loader.load(session, ['serve'], sys.argv[1]).signature_def['serving_default']
     image, probabilities = signature.inputs['image'].name, signature.outputs['probabilities'].name
-    np.save(sys.argv[3], session.run(probabilities, {image: np.load(sys.argv[2])}))
+    np.save(sys.argv[3], session.run(probabilities, {image: np.load(sys.argv[2], allow_pickle=False)}))
 sys.exit('keras' in sys.modules)
 """
 
@@ -68,7 +68,7 @@ def run(data, epochs=4, batch_size=32, verbose=2, callbacks=()):
         graph = export(model, saved)
         np.save(images, data.x_test)
         subprocess.run([sys.executable, '-c', SERVE, saved, images, answer], check=True)
-        served = np.load(answer)
+        served = np.load(answer, allow_pickle=False)
     random_ops = [op.name for op in graph.get_operations() if 'Random' in op.type]  # some are the initialisers'
     print('The process without Keras differs from predict by at most %.1g.' % np.abs(served - expected).max())
     return {

@@ -239,6 +239,8 @@ recipe.main(run)
         ('raise OSError(28, "No space left on device")', 3, []),
         ('raise KeyboardInterrupt', 130, ['result.json']),
         ('raise RuntimeError("a mistake")', 1, []),
+        ('try: raise KeyboardInterrupt\n        finally: [].pop()', 130, ['result.json']),
+        ('try: raise RuntimeError("a mistake")\n        finally: [].pop()', 1, []),
     ],
 )
 def test_files_reach_the_folder_only_from_a_run_that_ended_well(then, code, left, tmp_path):

@@ -52,3 +52,7 @@ def test_without_the_line_that_matters_it_fails(load_recipe, digits, monkeypatch
     monkeypatch.setattr(module, 'K', RecipeBackend)
     with pytest.raises(tf.errors.FailedPreconditionError):
         module.run(digits, epochs=1, verbose=0)
+
+
+def test_mnist_gets_the_posts_own_network(load_recipe):
+    assert load_recipe(NAME).build_model((28, 28, 1)).count_params() == 1199882  # as Keras's mnist_cnn example has it
