@@ -1,0 +1,33 @@
+"""pytest plugin for Keras 2.2.4's own suite: downloads come from this machine, and no test leaves itself out by a dice.
+
+The suite's data set tests load in one run of five, and its test of the architectures picks three of twelve. With this
+plugin the former always load, and the latter runs four times, with three architectures each, every model in a graph of
+its own: for each batch normalisation TensorFlow goes through all variables of the graph.
+"""
+
+import os
+import random
+
+import pytest
+import served_files
+
+
+def pytest_configure():
+    served_files.serve(os.environ['SERVED_FILES'])
+
+
+def pytest_generate_tests(metafunc):
+    if metafunc.function.__name__ == 'test_applications':
+        metafunc.parametrize('no_dice', range(0, 12, 3), indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def no_dice(request, monkeypatch):
+    if request.module.__name__ == 'test_datasets':
+        monkeypatch.setattr(random, 'random', lambda: 1.0)
+    if hasattr(request, 'param'):
+        module = request.module
+        models = iter(module.MODEL_LIST[request.param : request.param + 3])
+        monkeypatch.setattr(random, 'choice', lambda _: next(models))
+        build = module._get_output_shape
+        monkeypatch.setattr(module, '_get_output_shape', lambda model: (module.K.clear_session(), build(model))[1])
