@@ -313,3 +313,27 @@ def test_hdf5_holds_a_model_in_memory_and_names_that_do_not_fit_one_attribute():
     assert not os.path.exists('nowhere.h5')
     x = RNG.normal(size=(3, 1))
     np.testing.assert_array_equal(again.predict(x), model.predict(x))
+
+
+# gast and astor, through tf.contrib.autograph
+
+
+def collatz(n):
+    steps = 0
+    while n > 1:
+        if n % 2 > 0:
+            n = 3 * n + 1
+        else:
+            n = n // 2
+        steps = steps + 1
+    return steps
+
+
+def test_autograph_makes_a_graph_of_loops_and_branches():
+    from tensorflow.contrib import autograph
+
+    start = tf.placeholder(tf.int32, shape=())
+    steps = autograph.to_graph(collatz)(start)
+    assert {'LoopCond', 'Merge'} <= {operation.type for operation in tf.get_default_graph().get_operations()}
+    with tf.Session() as session:
+        assert [int(session.run(steps, {start: n})) for n in (1, 6, 7, 27)] == [0, 8, 16, 111]  # OEIS A006577
