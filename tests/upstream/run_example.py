@@ -6,6 +6,7 @@ epochs only, for a few batches; and the loops and constants of the script itself
 """
 
 import ast
+import functools
 import glob
 import inspect
 import json
@@ -17,7 +18,7 @@ import typing
 import numpy as np
 import served_files
 
-TRAIN, TEST = 1280, 320  # samples that `load_data` gives, a multiple of every batch size in the scripts
+TRAIN, TEST = 640, 320  # samples that `load_data` gives
 BATCHES = 2
 
 
@@ -62,6 +63,7 @@ SHORTER = {
         {'img_nrows': 64, 'maxfun': 3}, {}, 'picture.png picture.png style --iter 1', served_files.pictures
     ),
     'pretrained_word_embeddings.py': Shorter(files=served_files.news_and_vectors),
+    'reuters_mlp_relu_vs_selu.py': Shorter({'epochs': 1}),
 }
 
 
@@ -111,18 +113,16 @@ def cut(arguments):
     for name in ('x', 'y', 'validation_data'):
         if isinstance(arguments.get(name), (np.ndarray, list, tuple, dict)):
             arguments[name] = first(arguments[name], count)
-    if (
-        arguments.get('epochs', 1) > 1
-    ):  # the last: it has the name in a file, and the learning rate, that come at the end
+    if arguments.get('epochs', 1) > 1:  # the last: files are named after it, and learning rates have come down
         arguments['initial_epoch'] = arguments['epochs'] - 1
-    generator = 'generator' in arguments
     if inspect.isgenerator(arguments.get('generator')):
-        arguments['workers'] = (
-            0  # image_ocr.py makes its words anew as an epoch starts: a thread would read while it does
-        )
-    for name in ('steps_per_epoch', 'validation_steps', 'steps'):
-        if arguments.get(name) or (generator and name in arguments and name != 'validation_steps'):
-            arguments[name] = BATCHES
+        # image_ocr.py makes its words anew as an epoch starts, and a thread would read them meanwhile
+        arguments['workers'] = 0
+    steps = [name for name in ('steps_per_epoch', 'validation_steps', 'steps') if arguments.get(name)]
+    if 'generator' in arguments:
+        steps += {'steps_per_epoch', 'steps'} & set(arguments)
+    for name in steps:
+        arguments[name] = BATCHES
 
 
 def watch(owner, name, record, shorten=False):
@@ -130,6 +130,7 @@ def watch(owner, name, record, shorten=False):
     method = getattr(owner, name)
     signature = inspect.signature(method)
 
+    @functools.wraps(method)
     def watched(*args, **kwargs):
         if shorten:
             bound = signature.bind(*args, **kwargs)
