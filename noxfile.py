@@ -98,7 +98,7 @@ def mutants(session):
 
 @nox.session(python=PYTHON36 or '3.6', venv_backend='uv')
 def upstream(session):
-    """Keras 2.2.4's own test suite, out of its hash-pinned sdist, in the locked environment."""
+    """Keras 2.2.4's own test suite and example scripts, out of its hash-pinned sdist, in the locked environment."""
     need_python36(session)
     install_locked(session, 'cpu', 'test', 'upstream')
     work = pathlib.Path(session.create_tmp()).absolute()
