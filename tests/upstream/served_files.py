@@ -262,7 +262,7 @@ FILES = {  # an address without its scheme: what makes the file's bytes
     'www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz': cifar10,
     'www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz': cifar100,
     'www.mythic-ai.com/datasets/wordlists.tgz': word_lists,
-    'storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json': class_index,
+    's3.amazonaws.com/deep-learning-models/image-models/imagenet_class_index.json': class_index,
     MODELS + f'v0.2/resnet50{KERNELS}.h5': weights('ResNet50'),
     MODELS + f'v0.1/vgg16{KERNELS}.h5': weights('VGG16'),
     MODELS + f'v0.1/vgg16{KERNELS}_notop.h5': weights('VGG16', top=False),

@@ -36,7 +36,7 @@ def test_downloaded_weights(name, tmp_path, monkeypatch):
     loaded = model.get_weights()
     assert len(loaded) == len(wanted) > 0
     assert all(np.array_equal(a, b) for a, b in zip(loaded, wanted))
-    image = np.random.RandomState(0).uniform(0, 255, size=(1,) + model.input_shape[1:])
+    image = np.random.RandomState(0).uniform(0, 255, size=[1] + [n or 299 for n in model.input_shape[1:]])
     prediction = model.predict(image)
     np.testing.assert_allclose(prediction.sum(), 1, rtol=1e-3)
     [named] = decode_predictions(prediction, top=1)

@@ -42,7 +42,7 @@ def test_it_wants_integers_and_no_wrapper(module, digits, monkeypatch):
     with pytest.raises(ValueError, match='Labels should have bool, integer, or string dtype'):
         module.run(digits, epochs=1, verbose=0)
     monkeypatch.setattr(module, 'tf_accuracy', StreamingMetric(tf_accuracy))
-    with pytest.raises(ValueError, match='returns one tensor keeps no state'):
+    with pytest.raises(ValueError, match='A function that keeps no state goes to metrics itself'):
         module.run(digits, epochs=1, verbose=0)
 
 
