@@ -103,6 +103,7 @@ class StreamingMetric(Layer):
                 cure = 'Let it return both: the value, and update_op, with tf.group where there are several.'
             raise ValueError('%s returned no pair (value, update_op) but %r. %s' % (self.name, pair, cure))
         value, update_op = tf.convert_to_tensor(pair[0]), graph.as_graph_element(pair[1])
+        update_op = getattr(update_op, 'op', update_op)
         if value.shape.ndims != 0:
             raise ValueError(
                 '%s has a value of shape %s, and a Keras metric is one number: choose or average in '
@@ -110,12 +111,12 @@ class StreamingMetric(Layer):
             )
         initializers = self._initializers.setdefault(graph, [])
         operations = [op for op in graph.get_operations() if op._id > first]  # now with the read of a value's variable
-        built = _Built(operations, initializers, self.name)
+        built = _Built(operations, value, update_op, initializers, self.name)
         initializers.extend(v.initializer.name for v in built.variables if v.initializer.name not in initializers)
 
         # float16 holds whole numbers up to 2048 only, and a value may be a count
         dtype = tf.float32 if K.floatx() == 'float16' else K.floatx()
-        result = tf.cast(built.value_after(update_op, value), dtype)
+        result = tf.cast(built.value_after_update(), dtype)
         built.read_before_writing()
         built.initialize_where_nobody_did()
         result.__class__ = _Whole
@@ -204,6 +205,7 @@ class _Built:
 
     # Arguments
         operations: list of `tf.Operation`, in the order in which they were made.
+        value, update_op: the tensor and the operation that came back.
         known: names of the initializers of variables that earlier calls of the same function made.
         name: of the metric, for messages.
 
@@ -211,8 +213,9 @@ class _Built:
         ValueError: unless what is updated are such variables, which can be initialised and reset.
     """
 
-    def __init__(self, operations, known, name):
-        self.name, self._first = name, min((op._id for op in operations), default=0)
+    def __init__(self, operations, value, update_op, known, name):
+        self.name, self.value, self.update_op = name, value, update_op
+        self._first = min((op._id for op in operations), default=0)
         of_operation = {
             v.op: v
             for key in tf.get_default_graph().get_all_collection_keys()
@@ -231,7 +234,8 @@ class _Built:
         own = used & (self._new | shared)
         self.variables = [of_operation[op] for op in sorted(own, key=lambda op: op._id)]
         self._initializing = _ancestors([v.initializer for v in self.variables], self._new)
-        self.writers = [op for op in operations if op not in self._initializing and _writes(op)]
+        run = _ancestors([value.op, update_op], self._new) - self._initializing
+        self.writers = [op for op in operations if op in run and _writes(op)]
         if not self.writers:
             raise ValueError(
                 '%s updates no variable of TensorFlow, so there is nothing to accumulate in or to reset. A function '
@@ -243,16 +247,15 @@ class _Built:
                 'initialised nor reset: make its variables inside the function.' % (name, op.name)
             )
 
-    def value_after(self, update_op, value):
-        """`value` as it is once `update_op` has run.
+    def value_after_update(self):
+        """The value as it is once the update has run.
 
         TensorFlow leaves open whether `value` is read before or after an update in the same step, and not every
         `update_op` returns the value (`tf.metrics.mean_iou`: a confusion matrix). So all that lies between the
-        variables and `value` is built a second time, conditions and loops whole, with reads that come after the
+        variables and the value is built a second time, conditions and loops whole, with reads that come after the
         update. What comes out of the update itself stays: a second one would count the batch twice.
         """
-        graph = tf.get_default_graph()
-        update = getattr(update_op, 'op', update_op)
+        graph, value, update = tf.get_default_graph(), self.value, self.update_op
         updated = _descendants(self.writers, self._new) & (_ancestors([update], self._new) | {update})
         kept = set(self.writers) | updated | self._initializing | set(filter(_holds_state, self._new))
         between = self._new - kept

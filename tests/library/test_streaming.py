@@ -573,6 +573,24 @@ def test_a_function_of_ones_own_that_counts_a_class(metric_fn):
             assert found == Y[:end, 0].sum()
 
 
+def test_a_function_that_asks_another_model_whose_updates_are_not_its_own():
+    """Batch normalisation makes operations that would update its averages. Nobody runs them here."""
+    stack = [keras.layers.Dense(4, input_shape=(CLASSES,)), keras.layers.BatchNormalization()]
+    features = keras.models.Sequential(stack)
+    features.compile('sgd', 'mse')
+    features.fit(Y, np.repeat(LABELS[:, None], 4, 1), verbose=0)
+
+    def distance(y_true, y_pred):
+        labels = tf.reshape(y_true, (-1, CLASSES))  # Keras does not know the shape of labels
+        return tf.metrics.mean(tf.abs(features(labels) - features(y_pred)))
+
+    model = build(StreamingMetric(distance))
+    before = features.get_weights()
+    expected = np.abs(features.predict(Y) - features.predict(model.predict(X))).mean()
+    assert model.evaluate(X, Y, batch_size=BATCH, verbose=0)[1] == pytest.approx(expected, rel=1e-4)
+    assert all(np.array_equal(a, b) for a, b in zip(before, features.get_weights()))
+
+
 def test_a_function_is_called_once_and_leaves_no_second_update_in_a_collection():
     calls = []
 
