@@ -5,6 +5,9 @@ session that know nothing of Keras. There one batch is two runs: the update, the
 say the same.
 """
 
+import os
+import subprocess
+import sys
 import warnings
 
 import keras
@@ -15,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
+import tensorflow_with_keras
 from tensorflow_with_keras import session
 from tensorflow_with_keras.streaming import StreamingMetric
 
@@ -270,6 +274,32 @@ def test_after_every_batch_it_is_what_plain_tensorflow_says(name):
     settings(max_examples=12, suppress_health_check=HealthCheck.all())(given(epochs())(check))()
 
 
+def on_eight_threads():
+    """Some of the functions, those that keep arrays among them, side by side in one model."""
+    session.start(seed=0, threads=8)
+    names = sorted(EVERY)[::6] + ['contrib.streaming_concat', 'contrib.auc_with_confidence_intervals']
+    metrics = [StreamingMetric(EVERY[name], name='metric') for name in names]
+    model, plains = handing_on(*metrics), [Plain(EVERY[name]) for name in names]
+    for plain in plains:
+        plain.session.run(plain.reset)
+    random = np.random.RandomState(0)
+    for size in random.randint(1, 40, 30):
+        if size < 10:  # an epoch ends
+            for metric, plain in zip(metrics, plains):
+                metric.reset_states()
+                plain.session.run(plain.reset)
+        batch = np.eye(CLASSES)[random.randint(0, CLASSES, size)], random.dirichlet([0.5] * CLASSES, size)
+        expected = [plain(batch) for plain in plains]
+        np.testing.assert_allclose(model.test_on_batch(*batch[::-1])[1:], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_on_eight_threads_too():
+    """In a process of its own, since the first session of one decides on its threads."""
+    root = os.path.dirname(os.path.dirname(os.path.abspath(tensorflow_with_keras.__file__)))
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join([root, os.environ.get('PYTHONPATH', '')]))
+    subprocess.run([sys.executable, os.path.abspath(__file__)], env=environment, check=True)
+
+
 def kappa(y_true, y_pred):
     return tf.contrib.metrics.cohen_kappa(tf.argmax(y_true, 1), tf.argmax(y_pred, 1), CLASSES)
 
@@ -332,3 +362,7 @@ def whole_or_none(reference, t, p):
         except ValueError:
             return None
     return number if np.isfinite(number) else None
+
+
+if __name__ == '__main__':
+    on_eight_threads()
