@@ -12,6 +12,7 @@ import pytest
 
 from tensorflow_with_keras import recipe
 
+RULES = 'see CONTRIBUTING.md, "Add a recipe"'
 RECIPES = recipe.find()
 ROOT = os.path.dirname(recipe.EXAMPLES)
 every = pytest.mark.parametrize('name', list(RECIPES))
@@ -24,12 +25,12 @@ of_one_process = pytest.mark.parametrize('name', [name for name in RECIPES if na
 def test_its_docstring_tells_what_a_person_wants_to_know(name):
     docstring = RECIPES[name].docstring
     first, blank, rest = docstring.split('\n', 2)
-    assert first.endswith('.') and len(first) <= 100 and blank == ''
+    assert first.endswith('.') and len(first) <= 100 and blank == '', 'one line that names the pattern; ' + RULES
     positions = [
         docstring.find('\n\n' + head) for head in ('When: ', 'The line that matters: ', 'Checked: ', 'Sources: ')
     ]
-    assert -1 not in positions and positions == sorted(positions)
-    assert re.search('without it|goes wrong', docstring, re.I)
+    assert -1 not in positions and positions == sorted(positions), 'the headings, in their order; ' + RULES
+    assert re.search('without it|goes wrong', docstring, re.I), 'what goes wrong without the line; ' + RULES
 
 
 @every
@@ -37,15 +38,15 @@ def test_it_is_short_enough_to_copy(name):
     with open(RECIPES[name].path, encoding='utf-8') as f:
         source = f.read()
     docstring = RECIPES[name].docstring.splitlines()
-    assert 25 <= len(source.splitlines()) - len(docstring) <= 80
+    assert 25 <= len(source.splitlines()) - len(docstring) <= 80, 'the lines below the docstring; ' + RULES
     imported = {n.module or '' for n in ast.walk(ast.parse(source)) if isinstance(n, ast.ImportFrom)}
-    assert 'examples' not in {m.split('.')[0] for m in imported}
+    assert 'examples' not in {m.split('.')[0] for m in imported}, 'a recipe imports no other; ' + RULES
 
 
 @every
 def test_it_has_a_test_of_its_own(name):
     topic, file = name.split('/')
-    assert os.path.exists(os.path.join(ROOT, 'tests', 'recipes', topic, 'test_%s.py' % file))
+    assert os.path.exists(os.path.join(ROOT, 'tests', 'recipes', topic, 'test_%s.py' % file)), RULES
 
 
 @of_one_process

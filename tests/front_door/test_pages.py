@@ -1,0 +1,99 @@
+"""The pages for people: what they point to exists, and what they tell a person to run is there."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from tensorflow_with_keras import recipe
+
+ROOT = os.path.dirname(recipe.EXAMPLES)
+PAGES = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'benchmarks/README.md']
+PAGES += ['tests/library/model_files/README.md']
+PAGES += sorted('docs/' + name for name in os.listdir(os.path.join(ROOT, 'docs')) if name.endswith('.md'))
+every = pytest.mark.parametrize('page', PAGES)
+
+
+def read(name):
+    with open(os.path.join(ROOT, name), encoding='utf-8') as f:
+        return f.read()
+
+
+def code(page):
+    """What stands in backquotes or in a block of code."""
+    return '\n'.join(re.findall(r'```.*?```|`[^`\n]+`', read(page), re.S))
+
+
+@every
+def test_its_links_lead_somewhere(page):
+    folder = os.path.dirname(os.path.join(ROOT, page))
+    for target in re.findall(r'\]\(([^)#]+)(?:#[^)]*)?\)', read(page)):
+        if not re.match('https?:', target):
+            assert os.path.exists(os.path.join(folder, target)), target
+
+
+@every
+def test_the_files_it_names_exist(page):
+    """Whatever stands between backquotes and begins with the name of a folder here."""
+    folders = '|'.join(
+        ['benchmarks', 'deploy', 'docker', 'docs', 'examples', 'requirements', 'scripts', 'tests', r'\.ci']
+    )
+    for path in re.findall(r'`((?:%s|tensorflow_with_keras)/[\w./-]+)`' % folders, read(page)):
+        assert os.path.exists(os.path.join(ROOT, path)) or 'TOPIC' in path or 'NAME' in path, path
+
+
+@every
+def test_the_targets_of_make_that_it_names_exist(page):
+    targets = set(re.findall(r'^([a-z-]+):', read('Makefile'), re.M))
+    named = set(re.findall(r'\bmake ([a-z][a-z-]*)', code(page)))
+    assert named <= targets, named - targets
+
+
+@every
+def test_the_sessions_of_nox_that_it_names_exist(page):
+    sessions = set(re.findall(r'^@nox\.session.*\n(?:@.*\n)*def (\w+)', read('noxfile.py'), re.M))
+    named = set(re.findall(r'\bnox -s "?\'?(\w+)', code(page)))
+    assert named <= sessions, named - sessions
+
+
+def test_every_page_is_in_the_index_and_every_session_in_the_architecture():
+    index = read('docs/README.md')
+    assert {p[5:] for p in PAGES if p.startswith('docs/')} - {'README.md'} == set(re.findall(r'\]\((\w+\.md)\)', index))
+    sessions = set(re.findall(r'^@nox\.session.*\n(?:@.*\n)*def (\w+)', read('noxfile.py'), re.M))
+    described = read('docs/architecture.md').split('## What runs where')[1]
+    assert sessions == set(re.findall(r'`(\w+)(?:\(\w+\))?`', described))
+
+
+def test_every_module_of_the_library_is_in_the_architecture():
+    modules = {n[:-3] for n in os.listdir(os.path.dirname(recipe.__file__)) if n.endswith('.py')} - {'__init__'}
+    table = read('docs/architecture.md').split('## Why')[0]
+    named = re.findall(r'^\| (`.*?) \|', table, re.M)
+    assert modules == {name for row in named for name in re.findall(r'`(\w+)`', row)}
+
+
+def test_every_lock_is_in_contributing():
+    locks = {name for name in os.listdir(os.path.join(ROOT, 'requirements')) if name.endswith('.in')}
+    table = read('CONTRIBUTING.md').split('## Change a pin')[1].split('##')[0]
+    assert locks == set(re.findall(r'([a-z_]+\.in)\b', ' '.join(re.findall(r'^\| `.*', table, re.M))))
+
+
+def test_the_recipes_own_rules_are_where_the_checks_say():
+    source = read('tests/recipes/test_every_recipe.py')
+    assert 'CONTRIBUTING.md, "Add a recipe"' in source and '\n## Add a recipe\n' in read('CONTRIBUTING.md')
+
+
+def test_no_page_names_a_path_of_one_machine():
+    for page in PAGES:
+        assert not re.search(r'/(root|home|work)/\w', read(page)), page
+
+
+def test_the_citation_has_the_version():
+    version = re.search(r"__version__ = '(.*)'", read('tensorflow_with_keras/__init__.py')).group(1)
+    assert 'version: %s\n' % version in read('CITATION.cff')
+
+
+def test_the_pages_are_in_git():
+    done = subprocess.run(['git', 'ls-files'], cwd=ROOT, stdout=subprocess.PIPE, universal_newlines=True)
+    if done.returncode == 0:  # a copy without git has no list
+        assert set(PAGES) <= set(done.stdout.splitlines())
