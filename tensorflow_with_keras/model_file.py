@@ -149,6 +149,8 @@ class _Judge:
     def model(self, kind, config):
         if kind == 'Functional':
             self.problem('Functional is what tf.keras calls a Model since TensorFlow 2.3')
+        if isinstance(config, list) and kind != 'Sequential':
+            return self.problem('the model is a list of layers, as only a Sequential may be')
         for layer in config if isinstance(config, list) else config['layers']:
             if kind != 'Sequential' and not {'name', 'inbound_nodes'} <= set(layer):
                 self.problem('the layers of %s are not described as Keras 2.2.4 does it' % config.get('name'))

@@ -538,7 +538,7 @@ def stacks(draw):
     return [*chosen, layers.Flatten, lambda: layers.Dense(2, activation='softmax')]
 
 
-@hypothesis.settings(max_examples=15, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.settings(suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(
     stack=stacks(),
     functional=st.booleans(),

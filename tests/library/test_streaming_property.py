@@ -271,7 +271,7 @@ def test_after_every_batch_it_is_what_plain_tensorflow_says(name):
                     np.testing.assert_allclose(found, whole, rtol=2e-4, atol=1e-5)
 
     check(ONE_SAMPLE)
-    settings(max_examples=12, suppress_health_check=HealthCheck.all())(given(epochs())(check))()
+    settings(suppress_health_check=HealthCheck.all())(given(epochs())(check))()
 
 
 def on_eight_threads():
@@ -317,7 +317,6 @@ def test_fit_validation_and_evaluation_of_any_size_in_batches_of_any_size():
         assert whole is None or value == pytest.approx(whole, abs=1e-6)
         return value
 
-    @settings(max_examples=25)
     @given(sizes, sizes, st.integers(1, 25), st.integers(1, 2), st.integers(0, 2**32 - 1), st.booleans())
     def check(n, n_validation, batch_size, epochs, seed, by_generator):
         random = np.random.RandomState(seed)
