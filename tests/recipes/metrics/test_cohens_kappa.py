@@ -55,3 +55,11 @@ def test_the_networks_are_the_published_one_and_a_small_one(load_recipe, shape, 
     # 1,199,882 parameters: what Keras's own mnist_cnn example prints
     model = load_recipe(NAME).build_model(shape)
     assert isinstance(model, keras.models.Sequential) and model.count_params() == parameters
+
+
+def test_class_numbers_for_labels_are_refused_with_the_cure(module, digits):
+    """By argmax their one column would be class 0, and every kappa 0.0."""
+    model = module.build_model((8, 8, 1))
+    model.compile('sgd', 'sparse_categorical_crossentropy', metrics=[module.StreamingMetric(module.cohens_kappa)])
+    with pytest.raises(tf.errors.InvalidArgumentError, match='keras.utils.to_categorical'):
+        model.evaluate(digits.x_test, digits.y_test, verbose=0)
