@@ -4,7 +4,7 @@ export EXAMPLE DATASET EPOCHS ARGS ENGINE GPU MODEL
 .DEFAULT_GOAL := help
 .PHONY: help list run-example data inspect test test-gpu shell doctor build-cpu build-gpu lint tools readme clean
 
-help: ## Show this
+help: ## Show this help
 	@echo 'Keras 2.2.4 on TensorFlow 1.9.0. Targets:'
 	@sed -n 's/^\([a-z-]*\):.*## /  \1	/p' $(MAKEFILE_LIST) | expand -t 16
 	@echo 'Options, as in `make run-example EXAMPLE=metrics/cohens_kappa DATASET=mnist EPOCHS=3`:'
@@ -19,19 +19,19 @@ help: ## Show this
 run-example: ## Train a recipe and record its result in runs/TOPIC-NAME/result.json
 	@scripts/front-door run
 
-list: ## One recipe a line
+list: ## List the recipes, one per line
 	@python3 -m tensorflow_with_keras list
 
-data: ## Have DATASET=mnist or DATASET=fashion_mnist on this machine
+data: ## Download DATASET=mnist or DATASET=fashion_mnist, unless it is here
 	@scripts/front-door data
 
 inspect: ## Say what a model file is, as in MODEL=model.h5, and whether it loads here
 	@scripts/front-door inspect
 
-test: tools ## Prove library and recipes in the locked local environment
+test: tools ## Run the tests of library, recipes and front door in the local environment
 	@.tools/bin/nox -s tests
 
-shell: ## A shell in the environment
+shell: ## Open a shell in the environment
 	@scripts/front-door shell
 
 build-cpu: ## Build the CPU image
@@ -40,19 +40,19 @@ build-cpu: ## Build the CPU image
 build-gpu: ## Build the GPU image
 	@KIND=gpu scripts/front-door build
 
-test-gpu: tools ## Prove the recipes on a real GPU, in the GPU image
+test-gpu: tools ## Run the recipes' tests on a real GPU, in the GPU image
 	@.tools/bin/nox -s gpu
 
-doctor: ## What this machine can run, and why not
+doctor: ## Say what this machine can run, and why not
 	@scripts/front-door doctor
 
 lint: tools ## Check the style
 	@.tools/bin/nox -s lint
 
-tools: ## Have nox, uv and the linters in .tools/bin
+tools: ## Install nox, uv and the linters into .tools/bin
 	@scripts/front-door tools all
 
-readme: ## Write the README's table of recipes anew
+readme: ## Update the README's tables of recipes
 	@scripts/update_readme.py
 
 clean: ## Remove environments and results, keep data

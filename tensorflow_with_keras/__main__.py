@@ -98,12 +98,12 @@ def main(argv):
         description='Recipes for TensorFlow 1.9 functions in Keras 2.2.4 models.',
     )
     commands = p.add_subparsers(dest='command', metavar='COMMAND')
-    commands.add_parser('list', help='one recipe a line')
+    commands.add_parser('list', help='the recipes, one per line')
     r = commands.add_parser('run', add_help=False, help='train one: run TOPIC/NAME [OPTIONS], or run TOPIC/NAME --help')
     r.add_argument('--check', action='store_true', help='only look whether the options and the output folder are good')
     r.add_argument('name', nargs='?', default='')
     r.add_argument('options', nargs=argparse.REMAINDER)
-    d = commands.add_parser('data', help='have a data set on this machine')
+    d = commands.add_parser('data', help='download a data set, unless it is on this machine')
     d.add_argument('dataset', choices=recipe.DATASETS)
     d.add_argument(
         '--data-dir', metavar='DIR', help="where it lies or shall lie (default: TFK_DATA_DIR, Keras's cache)"

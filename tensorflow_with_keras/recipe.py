@@ -100,7 +100,7 @@ def parser(name, description=None):
         '--threads',
         type=_count,
         metavar='N',
-        help='of TensorFlow; with 1 a run gives the same bits each time (default: one a core)',
+        help='of TensorFlow; with 1 a run gives the same bits each time (default: one for each core)',
     )
     p.add_argument('--out', default='runs', metavar='DIR', help='folder for results (default: runs)')
     p.add_argument(
@@ -108,7 +108,7 @@ def parser(name, description=None):
         type=int,
         choices=(0, 1, 2),
         default=1 if sys.stdout.isatty() else 2,
-        help="Keras's progress: 0 none, 1 a bar, 2 a line an epoch (default: 1 on a terminal, else 2)",
+        help="Keras's progress: 0 none, 1 a bar, 2 a line for each epoch (default: 1 on a terminal, else 2)",
     )
     return p
 
