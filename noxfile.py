@@ -73,9 +73,12 @@ def engine(session, kind):
 def lint(session):
     """Style of Python and shell; the files that start clusters, by their schemas."""
     install_locked(session, 'tools', 'cluster')
-    session.run('ruff', 'check', '.')
-    scripts = [p for folder in ('.ci', 'docker', 'scripts') for p in ROOT.glob(folder + '/*') if p.suffix == '']
-    session.run('shellcheck', '-x', *(str(p.relative_to(ROOT)) for p in scripts))
+    kinds = {'python': [], 'sh': []}  # of the scripts without an ending, by their first line
+    for path in (p for folder in ('.ci', 'docker', 'scripts') for p in ROOT.glob(folder + '/*') if p.suffix == ''):
+        first = path.read_text().split('\n', 1)[0]
+        kinds['python' if 'python' in first else 'sh'].append(str(path.relative_to(ROOT)))
+    session.run('ruff', 'check', '.', *kinds['python'])
+    session.run('shellcheck', '-x', *kinds['sh'])
     session.run('python', '-m', 'pytest', '-q', 'tests/cluster/test_files.py')
 
 
