@@ -191,8 +191,7 @@ def main(run, launcher=None):
             try:
                 metrics = run_with(out=work, resume=resume)
             except BaseException as e:
-                # one that strikes within TensorFlow's own bookkeeping comes out as the error of its clean-up
-                if not any(isinstance(cause, KeyboardInterrupt) for cause in (e, e.__context__)):
+                if not _began_with_an_interrupt(e):
                     raise
                 if launcher:  # the same command goes on from what is saved
                     sys.exit(INTERRUPTED)
@@ -233,6 +232,13 @@ def main(run, launcher=None):
         )
     )
     sys.exit(INTERRUPTED if interrupted else 0)
+
+
+def _began_with_an_interrupt(error):
+    """Whether Ctrl-C is behind an error: within TensorFlow's own bookkeeping it comes out as that of each clean-up."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def _end_at_sigterm():

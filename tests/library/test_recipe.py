@@ -240,6 +240,12 @@ recipe.main(run)
         ('raise KeyboardInterrupt', 130, ['result.json']),
         ('raise RuntimeError("a mistake")', 1, []),
         ('try: raise KeyboardInterrupt\n        finally: [].pop()', 130, ['result.json']),
+        (
+            'try:\n            try: raise KeyboardInterrupt\n'
+            '            finally: [].pop()\n        finally: assert False',
+            130,
+            ['result.json'],
+        ),
         ('try: raise RuntimeError("a mistake")\n        finally: [].pop()', 1, []),
     ],
 )
