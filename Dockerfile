@@ -29,7 +29,7 @@ RUN --mount=type=secret,id=ca,target=/run/secrets/ca.crt --mount=type=bind,from=
 # --- the locked packages, in a folder of their own
 FROM builder_base AS site
 ARG SOURCE_DATE_EPOCH=1546300800
-COPY requirements/gpu.txt docker/install_packages docker/dot docker/settle /build/
+COPY requirements/gpu.txt docker/install_packages docker/dot docker/normalize_tree /build/
 RUN --mount=type=secret,id=ca,target=/run/secrets/ca.crt /build/install_packages /build/gpu.txt /opt/tfk
 # What the base lacks for TensorFlow's GPU build: libgomp, and where no driver is mounted the driver's library, and CUPTI,
 # without which a run that is traced would end the process.
@@ -43,13 +43,13 @@ RUN tensorflow=/opt/tfk/lib/python3.6/site-packages/tensorflow && mkdir -p /driv
 # --- this project, apart from the packages so that an edited recipe rebuilds in seconds
 FROM builder_base AS project
 ARG SOURCE_DATE_EPOCH=1546300800
-COPY docker/settle /build/
+COPY docker/normalize_tree /build/
 COPY LICENSE /rootfs/opt/tensorflow-with-keras/
 COPY tensorflow_with_keras /rootfs/opt/tensorflow-with-keras/tensorflow_with_keras
 COPY examples /rootfs/opt/tensorflow-with-keras/examples
 COPY docker/entrypoint /rootfs/opt/tensorflow-with-keras/
 # /work is where a container without a mount writes, whoever it runs as
-RUN chmod +x /rootfs/opt/tensorflow-with-keras/entrypoint && /build/settle /rootfs/opt /opt && mkdir -m 1777 /rootfs/work
+RUN chmod +x /rootfs/opt/tensorflow-with-keras/entrypoint && /build/normalize_tree /rootfs/opt /opt && mkdir -m 1777 /rootfs/work
 
 FROM runtime_base AS runtime
 LABEL org.opencontainers.image.title="tensorflow-with-keras (GPU)" \
@@ -91,7 +91,7 @@ ENV LD_LIBRARY_PATH=/cuda/lib64:/driver/lib64:/driver/stub
 COPY requirements/distributed.txt requirements/distributed_build.txt docker/build_horovod /build/
 RUN --mount=type=secret,id=ca,target=/run/secrets/ca.crt --mount=type=bind,from=cuda,source=/cuda,target=/cuda \
     export PYTHONPATH=/opt/tfk/lib/python3.6/site-packages && ln -s /opt/tfk-headers $PYTHONPATH/tensorflow/include \
- && /build/build_horovod /build /opt/horovod && /build/settle /opt/horovod
+ && /build/build_horovod /build /opt/horovod && /build/normalize_tree /opt/horovod
 
 FROM runtime AS distributed
 LABEL horovod="0.19.5"

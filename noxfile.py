@@ -130,8 +130,8 @@ def upstream(session):
         sdist.extractall(work)
     ours = ROOT / 'tests/upstream'
     pytest = ['python', '-m', 'pytest', '-c', str(ours / 'pytest.ini'), '-p', 'served']
-    lines = (ours / 'left_out.txt').read_text().splitlines()
-    left_out = [f'--deselect={line}' for line in lines if line and not line.startswith('#')]
+    lines = (ours / 'deselected.txt').read_text().splitlines()
+    deselected = [f'--deselect={line}' for line in lines if line and not line.startswith('#')]
     for folder in ('home', 'served'):
         shutil.rmtree(work / folder, ignore_errors=True)
         (work / folder).mkdir()
@@ -145,7 +145,7 @@ def upstream(session):
         'TF_CPP_MIN_LOG_LEVEL': '1',
     }
     codes = [0, 5] if session.posargs else [0]  # 5: a choice of tests that leaves none in one of the two parts
-    for part in (['--rootdir', '.', 'tests', *left_out], ['--noconftest', str(ours)]):
+    for part in (['--rootdir', '.', 'tests', *deselected], ['--noconftest', str(ours)]):
         with session.chdir(suite):
             session.run(*pytest, *part, *session.posargs, env=environment, success_codes=codes)
 
@@ -168,7 +168,7 @@ def horovod(session):
 
 
 KINDS = [nox.param('cpu', id='cpu'), nox.param('gpu', id='gpu')]
-LOCKED_IN = '--rm --network none --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges'.split()
+SANDBOX = '--rm --network none --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges'.split()
 
 
 @nox.session(venv_backend='uv')
@@ -183,7 +183,7 @@ def image(session, kind):
     session.run('python', '-m', 'pytest', '-q', *tests, *session.posargs, env=environment)
     test_image = f'tensorflow-with-keras:{kind}-test'
     session.run(FRONT_DOOR, 'build', 'test', test_image, external=True)
-    session.run(name, 'run', *LOCKED_IN, test_image, external=True)
+    session.run(name, 'run', *SANDBOX, test_image, external=True)
 
 
 @nox.session(venv_backend='uv')
@@ -202,7 +202,7 @@ def cluster(session):
     test_image = f'{image}-distributed-test'
     session.run(FRONT_DOOR, 'build', 'distributed_test', test_image, external=True)
     inside = [*pytest, '-p', 'no:cacheprovider', 'tests/recipes/distributed/test_horovod.py']
-    session.run(name, 'run', *LOCKED_IN, test_image, *inside, external=True)
+    session.run(name, 'run', *SANDBOX, test_image, *inside, external=True)
 
 
 @nox.session(venv_backend='none')
@@ -215,7 +215,7 @@ def gpu(session):
     devices = ['--gpus', 'all'] if name == 'docker' else ['--device', 'nvidia.com/gpu=all']
     tests = ['tests/gpu', 'tests/recipes', *session.posargs]
     pytest = ['python', '-m', 'pytest', '-q', '-p', 'no:cacheprovider', '--timeout', '3600']
-    session.run(name, 'run', *LOCKED_IN, *devices, test_image, *pytest, *tests, external=True)
+    session.run(name, 'run', *SANDBOX, *devices, test_image, *pytest, *tests, external=True)
 
 
 @nox.session(venv_backend='none')

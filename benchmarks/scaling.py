@@ -159,7 +159,7 @@ if __name__ == '__main__':
     elif sys.argv[1:2] == ['--way']:
         way, meet = sys.argv[2:]
         launcher = {HOROVOD: cluster.Horovod(2), SERVER: cluster.ParameterServer(1, 2)}.get(way)
-        if launcher and not launcher.member():
+        if launcher and not launcher.join():
             sys.exit(launcher.launch([sys.executable] + sys.argv))
         train(way, meet)
     else:

@@ -19,14 +19,14 @@ import time
 
 from . import recipe
 
-PATIENCE = int(os.environ.get('TFK_PATIENCE', 30))  # seconds that a process waits for another
+TIMEOUT = int(os.environ.get('TFK_TIMEOUT', 30))  # seconds that a process waits for another
 RESTARTS = 3  # of each process, as a container engine with restart: on-failure:3
 WORKERS = ('chief', 'master', 'worker')  # TensorFlow's names for the jobs that train
 GOES_ON = 'what is saved stays, and the same command goes on from there'
 
 
 @contextlib.contextmanager
-def give_up(sentence, seconds=PATIENCE):
+def give_up(sentence, seconds=TIMEOUT):
     """Ends the process with one sentence when the block takes longer: TensorFlow waits for a lost server for ever."""
 
     def end():
@@ -101,13 +101,13 @@ class Process:
 
 
 def stop(processes):
-    for signum, patience in ((signal.SIGTERM, 5), (signal.SIGKILL, None)):
+    for signum, seconds in ((signal.SIGTERM, 5), (signal.SIGKILL, None)):
         running = [p for p in processes if p.starts and p.code() is None]
         for p in running:
             p.child.send_signal(signum)
         for p in running:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                p.child.wait(patience)
+                p.child.wait(seconds)
     for p in processes:
         p.heard()
 
@@ -122,7 +122,41 @@ def _named(name, line):
     return '%s | %s' % (name, line) if name else line
 
 
-class ParameterServer:
+class Launcher:
+    """Starts a recipe's processes on this machine, where the environment does not yet say which of them this is."""
+
+    interrupted = False
+
+    def join(self):
+        """Whether the environment says which process this is. Exits with one sentence where it says it wrongly."""
+        raise NotImplementedError
+
+    def index(self):
+        """The number of this process among those of its kind, from 0. After `join`."""
+        raise NotImplementedError
+
+    def chief(self):
+        """Whether this process initialises, saves and records. After `join`."""
+        raise NotImplementedError
+
+    def launch(self, command):
+        """Runs the command in every process, ends them all when the work is done, and returns an exit code."""
+        processes = self._processes(command)
+        try:
+            for p in processes:
+                p.start()
+            while not self._done(processes):
+                time.sleep(0.1)
+        except KeyboardInterrupt:
+            print('interrupted; ' + GOES_ON, file=sys.stderr)
+            self.interrupted = True
+            return recipe.INTERRUPTED
+        finally:
+            stop(processes)
+        return 0
+
+
+class ParameterServer(Launcher):
     """TensorFlow's own cluster: TF_CONFIG in the environment says which process this is.
 
     # Arguments
@@ -132,7 +166,7 @@ class ParameterServer:
     def __init__(self, servers=1, workers=2):
         self.sizes = [('ps', servers), ('worker', workers)]
 
-    def member(self):
+    def join(self):
         """Whether the environment says which process this is. Exits with one sentence where it says it wrongly."""
         text = os.environ.get('TF_CONFIG')
         if not text:
@@ -160,8 +194,7 @@ class ParameterServer:
         first = next(job for job in WORKERS if config['cluster'].get(job))
         return config['task']['type'] == first and config['task']['index'] == 0
 
-    def launch(self, command):
-        """Runs the command in every process until the chief has ended well; starts again what died. Returns a code."""
+    def _processes(self, command):
         cluster, sockets = {}, []
         for job, size in self.sizes:
             sockets += [socket.socket() for _ in range(size)]
@@ -177,25 +210,19 @@ class ParameterServer:
             show = functools.partial(_named, '' if name == 'worker 0' else name)
             return Process(name, command, dict(os.environ, TF_CONFIG=json.dumps(config)), show)
 
-        processes = [process(job, index) for job, size in self.sizes for index in range(size)]
-        chief = next(p for p in processes if p.name == 'worker 0')
-        try:
-            for p in processes:
-                p.start()
-            while chief.code() != 0:
-                time.sleep(0.1)
-                for p in processes:
-                    if p.code() not in (None, 0) and not p.start_again():
-                        recipe.fail('%s has failed %d times (see above); %s' % (p.name, p.starts, GOES_ON))
-        except KeyboardInterrupt:
-            print('interrupted; ' + GOES_ON, file=sys.stderr)
-            return recipe.INTERRUPTED
-        finally:
-            stop(processes)
-        return 0
+        return [process(job, index) for job, size in self.sizes for index in range(size)]
+
+    def _done(self, processes):
+        """Whether the chief has ended well. Starts again what died."""
+        if next(p for p in processes if p.name == 'worker 0').code() == 0:
+            return True
+        for p in processes:
+            if p.code() not in (None, 0) and not p.start_again():
+                recipe.fail('%s has failed %d times (see above); %s' % (p.name, p.starts, GOES_ON))
+        return False
 
 
-class Horovod:
+class Horovod(Launcher):
     """Horovod's ranks: horovodrun, mpirun, or an indexed job of Kubernetes says which one this is.
 
     # Arguments
@@ -215,7 +242,7 @@ class Horovod:
         ]
         return next((int(os.environ[name]) for name in names if name in os.environ), None)
 
-    def member(self):
+    def join(self):
         """Whether the environment says which rank this is."""
         _join_job()
         if self.index() is None:
@@ -230,38 +257,33 @@ class Horovod:
     def chief(self):
         return self.index() == 0
 
-    def launch(self, command):
-        """Runs the command on every rank by horovodrun. Returns the exit code."""
-        own_words = []
+    def _processes(self, command):
+        self.own_words = []
 
         def show(line):
             found = re.match(r'.*?\[(\d+)\]<std(?:out|err)>:(.*\n?)', line)
             if not found:
-                own_words.append(line)  # a traceback
+                self.own_words.append(line)  # a traceback
+            if not found or self.interrupted:  # the shells of the ranks each say so
                 return ''
             return _named('' if found.group(1) == '0' else 'rank ' + found.group(1), found.group(2))
 
         horovodrun = [sys.executable, '-c', 'from horovod.run.runner import run_commandline as run; run()']
         options = ['-np', str(self.ranks), '--gloo', '--disable-cache']
-        p = Process('horovodrun', horovodrun + options + command, dict(os.environ), show)
-        try:
-            p.start()
-            while p.code() is None:
-                time.sleep(0.1)
-        except KeyboardInterrupt:
-            print('interrupted; ' + GOES_ON, file=sys.stderr)
-            p.show = lambda line: ''  # the shells of the ranks each say so
-            return recipe.INTERRUPTED
-        finally:
-            stop([p])
-        if p.code():
-            ended = re.findall(r'Process (\d+) exit with status code (\d+)', ''.join(own_words))
-            if not ended:
-                recipe.fail('horovodrun %s: %s' % (p.how(), own_words[-1].strip() if p.code() > 0 else GOES_ON))
-            # when one is lost the others abort, and which ends first is chance
-            ended.sort(key=lambda rank_and_code: rank_and_code[1] == '134')
-            recipe.fail('rank %s ended with %s, and so all were stopped; ' % ended[0] + GOES_ON)
-        return 0
+        return [Process('horovodrun', horovodrun + options + command, dict(os.environ), show)]
+
+    def _done(self, processes):
+        """Whether horovodrun has ended well. Says which rank ended it where it has not."""
+        (p,) = processes
+        if not p.code():
+            return p.code() == 0
+        p.heard()
+        ended = re.findall(r'Process (\d+) exit with status code (\d+)', ''.join(self.own_words))
+        if not ended:
+            recipe.fail('horovodrun %s: %s' % (p.how(), self.own_words[-1].strip() if p.code() > 0 else GOES_ON))
+        # when one is lost the others abort, and which ends first is chance
+        ended.sort(key=lambda rank_and_code: rank_and_code[1] == '134')
+        recipe.fail('rank %s ended with %s, and so all were stopped; ' % ended[0] + GOES_ON)
 
 
 def _join_job():
@@ -299,7 +321,7 @@ def _join_job():
             recipe.fail('cannot listen on port %d (%s): end what has it, or name another port' % (port, e.strerror))
         server.extract_scope_size(_allocate(','.join('%d:1' % i for i in range(int(size))), int(size)))
         threading.Thread(target=server.serve_forever, daemon=True).start()
-    deadline = time.time() + PATIENCE
+    deadline = time.time() + TIMEOUT
     while True:
         try:
             socket.create_connection((address, port), timeout=2).close()
@@ -307,6 +329,6 @@ def _join_job():
         except OSError as e:
             if time.time() > deadline:
                 recipe.fail(
-                    'rank %s could not reach rank 0 at %s:%d within %d s (%s)' % (index, address, port, PATIENCE, e)
+                    'rank %s could not reach rank 0 at %s:%d within %d s (%s)' % (index, address, port, TIMEOUT, e)
                 )
             time.sleep(0.5)

@@ -1,11 +1,12 @@
 """What a recipe is: found as a file, described by its docstring, run from the command line, its result recorded.
 
 A recipe is examples/TOPIC/NAME.py. Its docstring begins with one line that names the pattern; its function
-`run(data, …)` trains and returns a flat dict of numbers and of names of files that it wrote. `run` takes what it
-needs of: data (a `datasets.Dataset`), epochs, batch_size, verbose (Keras's 0, 1 or 2), callbacks (a list for `fit`,
-that keeps the logs of whole epochs for a run that is interrupted), out (an empty folder for its files, which reach
-OUT/TOPIC-NAME only when the run has ended well), resume (a folder that the same command finds again after a run that
-was broken off, for checkpoints).
+`run(data, epochs=…, batch_size=…, **fit)` trains and returns a flat dict of numbers and of names of files that it
+wrote. `run` takes what it needs of: data (a `datasets.Dataset`), epochs, batch_size, out (an empty folder for its
+files, which reach OUT/TOPIC-NAME only when the run has ended well), resume (a folder that the same command finds again
+after a run that was broken off, for checkpoints), and `**fit`, to hand to `model.fit`: verbose (Keras's 0, 1 or 2) and
+callbacks (a list; one that keeps the logs of whole epochs for a run that is interrupted). A recipe with callbacks of
+its own, or that needs `verbose` elsewhere, names these.
 """
 
 import argparse
@@ -145,41 +146,17 @@ def main(run, launcher=None):
     name = '%s/%s' % (os.path.basename(os.path.dirname(file)), os.path.splitext(os.path.basename(file))[0])
     args = parser(name, run.__globals__['__doc__']).parse_args()
     open_out(args.out)
-
-    from . import datasets, session
-
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on there is something to record
-    try:
-        data = datasets.load(args.dataset, args.data_dir)
-    except datasets.DatasetError as e:
-        fail(str(e))
-    seed = args.seed
-    if launcher:
-        if not launcher.member():
-            sys.exit(launcher.launch([sys.executable, '-m', __package__, 'run', name] + sys.argv[1:]))
-        _end_at_sigterm()
-        seed = (seed + launcher.index()) % 2**32
-    session.start(seed, args.threads)
-    log = _epoch_log()
-    folder = os.path.join(args.out, name.replace('/', '-'))
-    offered = {
-        'data': data,
-        'epochs': args.epochs,
-        'batch_size': args.batch_size,
-        'verbose': args.verbose,
-        'callbacks': [log],
-    }
-
-    def run_with(**more):
-        wanted = inspect.signature(run).parameters
-        return run(**{k: v for k, v in dict(offered, **more).items() if v is not None and k in wanted})
-
+    data, interrupt = _begin(name, args, launcher)
+    log = _epoch_log(interrupt)
+    offered = {'data': data, 'epochs': args.epochs, 'batch_size': args.batch_size}
+    fit = {'verbose': args.verbose, 'callbacks': [log]}
     if launcher and not launcher.chief():
-        run_with()
+        call(run, offered, fit)
         sys.exit(0)
     # of the options that decide what is trained: a run with others may not go on from there
     options = repr((name, data.sha256, args.epochs, args.batch_size, args.seed))
     resume = os.path.join(args.out, '.resume-' + hashlib.sha256(options.encode()).hexdigest()[:8])
+    folder = os.path.join(args.out, name.replace('/', '-'))
     try:
         if launcher:
             os.makedirs(resume, exist_ok=True)
@@ -189,9 +166,9 @@ def main(run, launcher=None):
             work = os.path.join(unfinished, 'work')
             os.mkdir(work)
             try:
-                metrics = run_with(out=work, resume=resume)
-            except BaseException as e:
-                if not _began_with_an_interrupt(e):
+                metrics = call(run, dict(offered, out=work, resume=resume), fit)
+            except BaseException:
+                if not interrupt.came:
                     raise
                 if launcher:  # the same command goes on from what is saved
                     sys.exit(INTERRUPTED)
@@ -207,38 +184,88 @@ def main(run, launcher=None):
                 'seconds': round(time.time() - begin, 3),
                 'interrupted': interrupted,
             }
-            with open(os.path.join(unfinished, 'result.json'), 'w') as f:
-                json.dump(record, f, indent=2, allow_nan=False)
-                f.write('\n')
-            os.makedirs(folder, exist_ok=True)
-            for name_in_work in [] if interrupted else os.listdir(work):
-                target = os.path.join(folder, name_in_work)
-                if os.path.isdir(target):
-                    shutil.rmtree(target)
-                os.replace(os.path.join(work, name_in_work), target)
-            os.replace(os.path.join(unfinished, 'result.json'), os.path.join(folder, 'result.json'))
+            _publish(record, [] if interrupted else os.listdir(work), unfinished, folder)
         if launcher:
             shutil.rmtree(resume)
     except OSError as e:
         fail('%s could not write to %s (%s): make room, or name another folder with --out' % (name, args.out, e))
-    width = max(map(len, record['metrics']), default=0)
-    for key, value in record['metrics'].items():
-        print('%-*s  %s' % (width, key, '%.6g' % value if isinstance(value, float) else value))
-    print(
-        '%s%s'
-        % (
-            'interrupted after %d whole epochs, ' % log.epochs if interrupted else '',
-            os.path.join(folder, 'result.json'),
-        )
-    )
+    _print(record, os.path.join(folder, 'result.json'))
     sys.exit(INTERRUPTED if interrupted else 0)
 
 
-def _began_with_an_interrupt(error):
-    """Whether Ctrl-C is behind an error: within TensorFlow's own bookkeeping it comes out as that of each clean-up."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__context__
-    return error is not None
+def call(run, offered, fit):
+    """Calls a recipe's `run` with what it names of `offered` and of `fit`; the rest of `fit` goes to its `**fit`."""
+    named = inspect.signature(run).parameters
+    wanted = {k: v for k, v in offered.items() if k in named and v is not None}
+    return run(**dict({k: v for k, v in fit.items() if takes(run, k)}, **wanted))
+
+
+def takes(run, name):
+    """Whether a recipe's `run` takes the argument `name`, in its `**fit` or by name."""
+    parameters = inspect.signature(run).parameters
+    return name in parameters or any(p.kind == p.VAR_KEYWORD for p in parameters.values())
+
+
+def _begin(name, args, launcher):
+    """Loads the data, starts or joins the other processes, seeds, opens the session. Returns data and interrupt."""
+    from . import datasets, session
+
+    interrupt = _Interrupt()  # from here on there is something to record
+    try:
+        data = datasets.load(args.dataset, args.data_dir)
+    except datasets.DatasetError as e:
+        fail(str(e))
+    seed = args.seed
+    if launcher:
+        if not launcher.join():
+            sys.exit(launcher.launch([sys.executable, '-m', __package__, 'run', name] + sys.argv[1:]))
+        _end_at_sigterm()
+        seed = (seed + launcher.index()) % 2**32
+    session.start(seed, args.threads)
+    return data, interrupt
+
+
+def _publish(record, files, unfinished, folder):
+    """Moves the record and the files of unfinished/work to the folder of results, the record last."""
+    with open(os.path.join(unfinished, 'result.json'), 'w') as f:
+        json.dump(record, f, indent=2, allow_nan=False)
+        f.write('\n')
+    os.makedirs(folder, exist_ok=True)
+    for name in files:
+        target = os.path.join(folder, name)
+        if os.path.isdir(target):
+            shutil.rmtree(target)
+        os.replace(os.path.join(unfinished, 'work', name), target)
+    os.replace(os.path.join(unfinished, 'result.json'), os.path.join(folder, 'result.json'))
+
+
+def _print(record, path):
+    metrics = record['metrics']
+    width = max(map(len, metrics), default=0)
+    for key, value in metrics.items():
+        print('%-*s  %s' % (width, key, '%.6g' % value if isinstance(value, float) else value))
+    interrupted = 'interrupted after %d whole epochs, ' % metrics['epochs'] if record['interrupted'] else ''
+    print(interrupted + path)
+
+
+class _Interrupt:
+    """Remembers Ctrl-C, whose KeyboardInterrupt may come out as another error or not at all.
+
+    Compiled code (NumPy's, HDF5's), destructors and TensorFlow's clean-up each make of it what they like.
+    """
+
+    def __init__(self):
+        self.came = False
+        signal.signal(signal.SIGINT, self)
+
+    def __call__(self, signum, frame):
+        self.came = True
+        raise KeyboardInterrupt
+
+    def check(self):
+        """Ends training where the KeyboardInterrupt was swallowed."""
+        if self.came:
+            raise KeyboardInterrupt
 
 
 def _end_at_sigterm():
@@ -260,11 +287,14 @@ def _end_at_sigterm():
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _epoch_log():
+def _epoch_log(interrupt):
     from keras.callbacks import Callback
 
     class EpochLog(Callback):
         epochs, logs = 0, {}
+
+        def on_batch_begin(self, batch, logs=None):
+            interrupt.check()
 
         def on_epoch_end(self, epoch, logs=None):
             self.epochs, self.logs = epoch + 1, dict(logs or {})

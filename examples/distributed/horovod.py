@@ -37,7 +37,7 @@ def build_model(shape):
 def run(data, epochs=8, batch_size=32, verbose=2, callbacks=(), out=None, resume=None):
     if not hvd.mpi_built() and 'HOROVOD_RANK' not in os.environ:
         recipe.fail('mpirun started this, but this Horovod was built without MPI: start it with `horovodrun --gloo`')
-    with cluster.give_up('not all processes came within %d s' % cluster.PATIENCE):
+    with cluster.give_up('not all processes came within %d s' % cluster.TIMEOUT):
         hvd.init()
     rank, size, chief = hvd.rank(), hvd.size(), hvd.rank() == 0
     numbers = hvd.allgather([len(data.x_train)], name='numbers').tolist()

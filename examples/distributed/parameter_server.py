@@ -55,7 +55,7 @@ def run(data, epochs=8, batch_size=32, verbose=2, out=None, resume=None):
     saver, init, missing = tf.train.Saver(), tf.global_variables_initializer(), tf.report_uninitialized_variables()
 
     manager = tf.train.SessionManager(ready_op=missing, recovery_wait_secs=1)
-    config = tf.ConfigProto(device_filters=['/job:ps', me], operation_timeout_in_ms=1000 * cluster.PATIENCE)
+    config = tf.ConfigProto(device_filters=['/job:ps', me], operation_timeout_in_ms=1000 * cluster.TIMEOUT)
     with cluster.give_up('%s reached no server at %s that a chief has initialised' % (me, ', '.join(spec['ps']))):
         if chief:  # its own start, or from its last checkpoint
             session = manager.prepare_session(server.target, init, saver, resume, config=config)

@@ -11,7 +11,7 @@ import uuid
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 ENGINE, IMAGE = os.environ.get('ENGINE', ''), os.environ.get('IMAGE', '')
-PATIENCE = 240  # seconds that a test waits on a slow machine
+TIMEOUT = 240  # seconds that a test waits on a slow machine
 IMAGES, BATCH = 1437, 32  # of the digits to train on; the recipes' own batch
 
 
@@ -21,13 +21,13 @@ def ask(*command):
 
 def until(condition, what):
     """Waits for the condition, and returns what it returned."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         found = condition()
         if found:
             return found
         time.sleep(0.5)
-    raise AssertionError(f'waited {PATIENCE} s in vain: {what}')
+    raise AssertionError(f'waited {TIMEOUT} s in vain: {what}')
 
 
 def saved(folder):

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from containers import BATCH, ENGINE, IMAGE, IMAGES, PATIENCE, ROOT, Containers, ask, saved, until
+from containers import BATCH, ENGINE, IMAGE, IMAGES, ROOT, TIMEOUT, Containers, ask, saved, until
 
 PROGRAM = ['docker', 'compose'] if ENGINE == 'docker' else ['podman-compose']
 
@@ -24,7 +24,7 @@ class Compose(Containers):
 
     def compose(self, *command, **kwargs):
         return subprocess.run(
-            [*PROGRAM, '-p', self.project, *command], cwd=ROOT, env=self.environment, timeout=PATIENCE, **kwargs
+            [*PROGRAM, '-p', self.project, *command], cwd=ROOT, env=self.environment, timeout=TIMEOUT, **kwargs
         )
 
     def start(self):
@@ -163,7 +163,7 @@ def test_a_worker_in_a_new_container_is_found_where_the_old_one_was(started, tmp
 
 @pytest.mark.parametrize('service', ['worker-0', 'worker-1'])
 def test_a_worker_without_a_server_ends_with_3_and_a_sentence(started, service):
-    c = started(Alone(TFK_PATIENCE='5'))
+    c = started(Alone(TFK_TIMEOUT='5'))
     begin = time.monotonic()
     done = c.compose('run', '--rm', '-T', service, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert time.monotonic() - begin < 60

@@ -41,7 +41,7 @@ def members(clusters, monkeypatch):
     for address, text in clusters.items():
         monkeypatch.setenv('TF_CONFIG', text)
         launcher = cluster.ParameterServer()
-        assert launcher.member()
+        assert launcher.join()
         config = json.loads(text)
         assert config['cluster'][config['task']['type']][config['task']['index']] == address
         named.append(sorted(a for addresses in config['cluster'].values() for a in addresses))

@@ -8,8 +8,8 @@ import pytest
 
 ENGINE, IMAGE = os.environ.get('ENGINE'), os.environ.get('IMAGE', '')
 KIND = IMAGE.rsplit(':', 1)[-1].split('-')[0]  # cpu or gpu, also of cpu-distributed
-LOCKED_IN = ['--network', 'none', '--read-only', '--tmpfs', '/tmp', '--cap-drop', 'ALL']
-LOCKED_IN += ['--security-opt', 'no-new-privileges']
+SANDBOX = ['--network', 'none', '--read-only', '--tmpfs', '/tmp', '--cap-drop', 'ALL']
+SANDBOX += ['--security-opt', 'no-new-privileges']
 
 
 def pytest_configure():
@@ -31,7 +31,7 @@ class Container:
 
     def __call__(self, *command, options=(), **kwargs):
         done = subprocess.run(
-            [ENGINE, 'run', '--rm', *LOCKED_IN, *options, IMAGE, *command],
+            [ENGINE, 'run', '--rm', *SANDBOX, *options, IMAGE, *command],
             capture_output=True,
             text=True,
             timeout=300,

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import ENGINE, IMAGE, KIND, LOCKED_IN, said
+from conftest import ENGINE, IMAGE, KIND, SANDBOX, said
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 LOCK = dict(re.findall(r'^([a-z0-9-]+)==(\S+)', (ROOT / f'requirements/{KIND}.txt').read_text(), re.M))
@@ -167,7 +167,7 @@ def test_interrupted(tmp_path):
         ENGINE,
         'run',
         '--rm',
-        *LOCKED_IN,
+        *SANDBOX,
         *bind(tmp_path),
         IMAGE,
         *RUN[:-4],

@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import pytest
-from conftest import ENGINE, IMAGE, LOCKED_IN
+from conftest import ENGINE, IMAGE, SANDBOX
 from test_both import KIND, ROOT, bind
 
 LOCK = dict(re.findall(r'^([a-z0-9-]+)==(\S+)', (ROOT / 'requirements/distributed.txt').read_text(), re.M))
@@ -87,7 +87,7 @@ def test_the_runtime_image_has_no_horovod():
     runtime = IMAGE.replace('-distributed', '')
     search = 'ls /opt/horovod; command -v horovodrun; python -c "import horovod"'
     done = subprocess.run(
-        [ENGINE, 'run', '--rm', *LOCKED_IN, runtime, 'sh', '-c', search], capture_output=True, text=True
+        [ENGINE, 'run', '--rm', *SANDBOX, runtime, 'sh', '-c', search], capture_output=True, text=True
     )
     assert done.stdout == '' and "No module named 'horovod'" in done.stderr
 

@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import pytest
-from conftest import ENGINE, IMAGE, LOCKED_IN, said
+from conftest import ENGINE, IMAGE, SANDBOX, said
 from test_both import LOCK, ROOT
 
 DOCTOR = ['python', '-m', 'tensorflow_with_keras', 'doctor', '--json']
@@ -67,7 +67,7 @@ def test_doctor_names_a_package_of_another_version(container, tmp_path):
 
 def test_the_stub_is_never_loaded_where_a_driver_is_mounted(container, tmp_path):
     # another library in the driver's place is enough to see which one is found
-    command = [ENGINE, 'run', '--rm', *LOCKED_IN, IMAGE, 'cat', f'{LIB}/libgomp.so.1']
+    command = [ENGINE, 'run', '--rm', *SANDBOX, IMAGE, 'cat', f'{LIB}/libgomp.so.1']
     source = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
     for place in ('/usr/lib/x86_64-linux-gnu', '/usr/local/nvidia/lib64'):
         driver = tmp_path / 'libcuda.so.1'
@@ -107,7 +107,7 @@ def fat():
     files = ' '.join(f'{LIB}/{name}' for name in ('libcublas.so.9.0', 'libcudart.so.9.0', 'libcurand.so.9.0'))
     site = '/opt/tfk/lib/python3.6/site-packages/tensorflow'
     files += f' {site}/libtensorflow_framework.so {site}/python/_pywrap_tensorflow_internal.so'
-    command = [ENGINE, 'run', '--rm', '-i', *LOCKED_IN, IMAGE, 'sh', '-c', f'cat > /tmp/f.py; python /tmp/f.py {files}']
+    command = [ENGINE, 'run', '--rm', '-i', *SANDBOX, IMAGE, 'sh', '-c', f'cat > /tmp/f.py; python /tmp/f.py {files}']
     done = subprocess.run(command, input=script.read_text(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()

@@ -21,15 +21,15 @@ def task(monkeypatch):
     return set_task
 
 
-def test_without_tf_config_it_is_no_member(monkeypatch):
+def test_without_tf_config_it_has_nothing_to_join(monkeypatch):
     monkeypatch.delenv('TF_CONFIG', raising=False)
-    assert not cluster.ParameterServer().member()
+    assert not cluster.ParameterServer().join()
 
 
 @pytest.mark.parametrize('job, index, chief', [('ps', 0, False), ('worker', 0, True), ('worker', 1, False)])
 def test_the_first_worker_is_the_chief(task, job, index, chief):
     launcher = task(job, index)
-    assert launcher.member() and launcher.index() == index and launcher.chief() == chief
+    assert launcher.join() and launcher.index() == index and launcher.chief() == chief
 
 
 @pytest.mark.parametrize('first', ['chief', 'master'])
@@ -56,7 +56,7 @@ def test_where_the_cluster_has_a_chief_the_first_worker_is_none(task, first):
 def test_a_wrong_tf_config_is_one_sentence(monkeypatch, capsys, text):
     monkeypatch.setenv('TF_CONFIG', text)
     with pytest.raises(SystemExit) as e:
-        cluster.ParameterServer().member()
+        cluster.ParameterServer().join()
     err = capsys.readouterr().err
     assert e.value.code == 3 and err.startswith('error: TF_CONFIG must be {"cluster"') and text in err
 
@@ -155,30 +155,30 @@ RANKS = ('HOROVOD_RANK', 'HOROVOD_LOCAL_RANK', 'OMPI_COMM_WORLD_RANK', 'OMPI_COM
 def test_each_launchers_word_for_the_rank_is_known(monkeypatch, name):
     for other in RANKS + ('CUDA_VISIBLE_DEVICES',):
         monkeypatch.delenv(other, raising=False)
-    assert not cluster.Horovod().member()
+    assert not cluster.Horovod().join()
     monkeypatch.setenv(name, '0')
-    assert cluster.Horovod().member() and cluster.Horovod().chief()
+    assert cluster.Horovod().join() and cluster.Horovod().chief()
     monkeypatch.setenv(name, '3')
     monkeypatch.delenv('CUDA_VISIBLE_DEVICES')
     monkeypatch.setenv(name.replace('_RANK', '_LOCAL_RANK').replace('PMI_LOCAL_RANK', 'MPI_LOCALRANKID'), '2')
-    assert cluster.Horovod().member() and not cluster.Horovod().chief() and cluster.Horovod().index() == 3
+    assert cluster.Horovod().join() and not cluster.Horovod().chief() and cluster.Horovod().index() == 3
     assert os.environ['CUDA_VISIBLE_DEVICES'] == '2'  # a GPU of its own
 
 
 def test_a_job_without_its_numbers_is_one_sentence():
-    done = run('cluster.Horovod().member()', JOB_COMPLETION_INDEX='0', HOROVOD_GLOO_RENDEZVOUS_ADDR='a')
+    done = run('cluster.Horovod().join()', JOB_COMPLETION_INDEX='0', HOROVOD_GLOO_RENDEZVOUS_ADDR='a')
     assert done.returncode == 3 and done.stderr.startswith('error: HOROVOD_SIZE and HOROVOD_GLOO_RENDEZVOUS_PORT must')
 
 
 def test_a_rank_of_an_indexed_job_that_finds_no_rank_0_is_one_sentence():
-    code = 'cluster.Horovod().member()'
+    code = 'cluster.Horovod().join()'
     done = run(
         code,
         JOB_COMPLETION_INDEX='1',
         HOROVOD_SIZE='2',
         HOROVOD_GLOO_RENDEZVOUS_ADDR='127.0.0.1',
         HOROVOD_GLOO_RENDEZVOUS_PORT='9',
-        TFK_PATIENCE='1',
+        TFK_TIMEOUT='1',
     )
     assert done.returncode == 3
     assert done.stderr.startswith('error: rank 1 could not reach rank 0 at 127.0.0.1:9 within 1 s')

@@ -216,10 +216,25 @@ def test_a_disk_that_takes_no_more_is_one_sentence_and_3(tmp_path):
 
 
 RECIPE = '''"""A recipe for the tests."""
-import os
+import os, signal, time
 from tensorflow_with_keras import recipe
 
-def run(data, out, epochs=1):
+def ctrl_c():
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(60)
+
+def ctrl_c_that_is_swallowed():
+    class Destroyed:
+        __del__ = lambda self: ctrl_c()
+    Destroyed()
+
+def train(data, **fit):
+    import keras
+    model = keras.models.Sequential([keras.layers.Flatten(input_shape=data.x_train.shape[1:])])
+    model.compile('sgd', 'mse')
+    model.fit(data.x_train, data.x_train.reshape(len(data.x_train), -1), epochs=100000, **fit)
+
+def run(data, out, epochs=1, **fit):
     with open(os.path.join(out, 'picture.png'), 'w') as f:
         f.write('first half')
         f.flush()
@@ -237,15 +252,10 @@ recipe.main(run)
     [
         ('pass', 0, ['inside', 'picture.png', 'result.json']),
         ('raise OSError(28, "No space left on device")', 3, []),
-        ('raise KeyboardInterrupt', 130, ['result.json']),
-        ('raise RuntimeError("a mistake")', 1, []),
-        ('try: raise KeyboardInterrupt\n        finally: [].pop()', 130, ['result.json']),
-        (
-            'try:\n            try: raise KeyboardInterrupt\n'
-            '            finally: [].pop()\n        finally: assert False',
-            130,
-            ['result.json'],
-        ),
+        ('ctrl_c()', 130, ['result.json']),
+        ('try: ctrl_c()\n        finally: [].pop()', 130, ['result.json']),
+        ('try: ctrl_c()\n        except BaseException: pass\n        assert False', 130, ['result.json']),
+        ('ctrl_c_that_is_swallowed(); train(data, **fit)', 130, ['result.json']),
         ('try: raise RuntimeError("a mistake")\n        finally: [].pop()', 1, []),
     ],
 )
@@ -273,7 +283,7 @@ from keras import backend as K
 from tensorflow_with_keras import recipe
 
 class Launcher:
-    member, index, chief = (lambda self: True), (lambda self: %d), (lambda self: %r)
+    join, index, chief = (lambda self: True), (lambda self: %d), (lambda self: %r)
 
 def run(out='', resume=''):
     drawn = K.get_session().run(tf.random_uniform([], seed=1))
@@ -308,18 +318,19 @@ def test_each_of_several_processes_has_its_own_seed_and_the_chief_alone_records(
 
 
 RESUMED = '''"""A recipe of several processes that is interrupted in its first run."""
-import os
+import os, signal, time
 from tensorflow_with_keras import recipe
 
 class Launcher:
-    member = chief = lambda self: True
+    join = chief = lambda self: True
     index = lambda self: 0
 
 def run(out, resume, epochs=1):
     print(os.path.relpath(out), os.path.relpath(resume), os.listdir(resume), sep=' | ')
     if 'saved' not in os.listdir(resume):
         open(os.path.join(resume, 'saved'), 'w').close()
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
     return {'epochs': epochs}
 
 recipe.main(run, Launcher())

@@ -1,7 +1,7 @@
 import functools
-import inspect
 
 import pytest
+from keras.callbacks import LambdaCallback
 
 from tensorflow_with_keras import datasets, recipe, session
 
@@ -12,13 +12,14 @@ def digits():
 
 
 def told_of_epochs(run):
-    """The recipe's run with the callback that main() adds, which an interrupted run's record is made of."""
+    """The recipe's run, which must hand `fit` main()'s callback, of which an interrupted run's record is made."""
 
     @functools.wraps(run)
     def logged(*args, callbacks=(), **kwargs):
-        log = recipe._epoch_log()
-        found = run(*args, callbacks=list(callbacks) + [log], **kwargs)
-        assert log.epochs > 0 and log.logs
+        seen = []
+        log = LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(logs))
+        found = run(*args, callbacks=[*callbacks, log], **kwargs)
+        assert seen and all(seen)
         return found
 
     return logged
@@ -44,8 +45,14 @@ def load_recipe():
                 return module.model
 
             module.build_model = build_and_keep
-        if 'callbacks' in inspect.signature(module.run).parameters:
+        if recipe.takes(module.run, 'callbacks'):
             module.run = told_of_epochs(module.run)
         return module
 
     return load
+
+
+@pytest.fixture
+def module(load_recipe, request):
+    """The recipe that a test is for, by its path: tests/recipes/TOPIC/test_NAME.py is for examples/TOPIC/NAME.py."""
+    return load_recipe('%s/%s' % (request.path.parent.name, request.path.stem[len('test_') :]))

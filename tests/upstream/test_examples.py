@@ -17,7 +17,7 @@ FOLDER = os.path.join(os.environ['KERAS_SOURCE'], 'examples')
 SCRIPTS = sorted(os.path.basename(path) for path in glob.glob(os.path.join(FOLDER, '*.py')))
 TRAINS = re.compile(r'\.(fit|fit_generator|train_on_batch)\(')
 
-with open(os.path.join(HERE, 'left_out_examples.txt')) as file:
+with open(os.path.join(HERE, 'deselected_examples.txt')) as file:
     LEFT_OUT = [line.split()[0] for line in file if line.strip() and not line.startswith('#')]
 
 

@@ -176,7 +176,7 @@ runpy.run_path('examples/distributed/parameter_server.py', run_name='__main__')
     done = subprocess.run(
         [sys.executable, '-c', code, str(tmp_path)],
         cwd=ROOT,
-        env=dict(os.environ, TF_CONFIG=tf_config(cluster, 'worker', 0), TFK_PATIENCE='10', PYTHONPATH=python_path),
+        env=dict(os.environ, TF_CONFIG=tf_config(cluster, 'worker', 0), TFK_TIMEOUT='10', PYTHONPATH=python_path),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         universal_newlines=True,
@@ -286,7 +286,7 @@ def one_sentence(process, expected):
 def test_a_server_that_is_not_there_is_one_sentence(tmp_path):
     cluster = {'ps': free_addresses(1), 'worker': free_addresses(2)}
     for index in (0, 1):  # the chief, and one that waits for it
-        worker = start(tmp_path, TF_CONFIG=tf_config(cluster, 'worker', index), TFK_PATIENCE='3')
+        worker = start(tmp_path, TF_CONFIG=tf_config(cluster, 'worker', index), TFK_TIMEOUT='3')
         one_sentence(worker, 'reached no server at ' + cluster['ps'][0])
 
 
