@@ -29,7 +29,8 @@ import time
 BAD_USAGE, FAILED, INTERRUPTED, TERMINATED = 2, 3, 130, 143
 DATASETS = ('digits', 'mnist', 'fashion_mnist')  # datasets.NAMES, which cannot be asked where NumPy is absent
 VERSIONS = ('h5py', 'Keras', 'numpy', 'scikit-learn', 'scipy')
-EXAMPLES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'examples')
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # of the checkout, or of the image's copy of it
+EXAMPLES = os.path.join(ROOT, 'examples')
 
 Recipe = collections.namedtuple('Recipe', 'name path summary docstring')
 

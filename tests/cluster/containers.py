@@ -9,7 +9,9 @@ import subprocess
 import time
 import uuid
 
-ROOT = pathlib.Path(__file__).parent.parent.parent
+from tensorflow_with_keras import recipe
+
+ROOT = pathlib.Path(recipe.ROOT)
 ENGINE, IMAGE = os.environ.get('ENGINE', ''), os.environ.get('IMAGE', '')
 TIMEOUT = 240  # seconds that a test waits on a slow machine
 IMAGES, BATCH = 1437, 32  # of the digits to train on; the recipes' own batch

@@ -6,7 +6,9 @@ import re
 
 import yaml
 
-ROOT = pathlib.Path(__file__).parent.parent.parent
+from tensorflow_with_keras import recipe
+
+ROOT = pathlib.Path(recipe.ROOT)
 FILES = sorted((ROOT / 'deploy' / 'kubernetes').glob('*.yaml'))
 
 # name: JOB-INDEX; hosts: what others reach it by in the cluster's DNS; environment: a dict; container, spec, labels: of

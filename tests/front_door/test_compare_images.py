@@ -10,7 +10,7 @@ import tarfile
 
 import pytest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tensorflow_with_keras.recipe import ROOT
 
 
 def tar(files):

@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tensorflow_with_keras.recipe import ROOT
+
 CONTENT = os.urandom(300000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 

@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tensorflow_with_keras.recipe import ROOT
+
 ONLY_GPU = (
     'CUDA',
     'cuda',

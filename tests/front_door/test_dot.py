@@ -8,7 +8,8 @@ import sys
 import pytest
 from PIL import Image
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tensorflow_with_keras.recipe import ROOT
+
 GRAPH = 'digraph { a [shape=record, label="input: InputLayer|{(None, 8)|(None, 3)}"]; a -> b }'
 BEGINS = {'png': b'\x89PNG', 'svg': b'<?xml', 'pdf': b'%PDF', 'ps': b'%!PS', 'eps': b'%!PS', 'jpg': b'\xff\xd8'}
 

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tensorflow_with_keras.recipe import ROOT
+
 KAPPA = 'metrics/cohens_kappa'
 SYSTEM = '/usr/local/bin:/usr/bin:/bin'
 

@@ -7,8 +7,8 @@ import subprocess
 import pytest
 
 from tensorflow_with_keras import recipe
+from tensorflow_with_keras.recipe import ROOT
 
-ROOT = os.path.dirname(recipe.EXAMPLES)
 PAGES = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'benchmarks/README.md']
 PAGES += ['tests/library/model_files/README.md']
 PAGES += sorted('docs/' + name for name in os.listdir(os.path.join(ROOT, 'docs')) if name.endswith('.md'))

@@ -7,8 +7,7 @@ import subprocess
 import sys
 
 from tensorflow_with_keras import recipe
-
-ROOT = os.path.dirname(recipe.EXAMPLES)
+from tensorflow_with_keras.recipe import ROOT
 
 
 def read(name):

@@ -12,8 +12,8 @@ import tensorflow as tf
 from keras import backend as K
 
 from tensorflow_with_keras import recipe
+from tensorflow_with_keras.recipe import ROOT
 
-ROOT = os.path.dirname(recipe.EXAMPLES)
 # Training differs in the last bits on a GPU and then drifts apart, so results agree as two seeds would: shares and
 # scores within a tenth, anything else within a quarter of its size.
 SHARE, SIZE = 0.1, 0.25

@@ -11,7 +11,9 @@ import time
 import pytest
 from conftest import ENGINE, IMAGE, KIND, SANDBOX, said
 
-ROOT = pathlib.Path(__file__).parent.parent.parent
+from tensorflow_with_keras import recipe
+
+ROOT = pathlib.Path(recipe.ROOT)
 LOCK = dict(re.findall(r'^([a-z0-9-]+)==(\S+)', (ROOT / f'requirements/{KIND}.txt').read_text(), re.M))
 TENSORFLOW = {'cpu': 'tensorflow', 'gpu': 'tensorflow-gpu'}[KIND]
 KAPPA = 'metrics/cohens_kappa'
@@ -26,8 +28,8 @@ def test_alone_it_says_what_is_in_it_and_lists_the_recipes(container):
     code, out, err = container()
     assert code == 0 and said(err) == []
     assert f'{TENSORFLOW} {LOCK[TENSORFLOW]}, keras {LOCK["keras"]}' in out
-    for recipe in (ROOT / 'examples').glob('*/*.py'):
-        assert f'\n{recipe.parent.name}/{recipe.stem} ' in out
+    for path in (ROOT / 'examples').glob('*/*.py'):
+        assert f'\n{path.parent.name}/{path.stem} ' in out
 
 
 def test_every_locked_package_is_there_in_its_version(container):

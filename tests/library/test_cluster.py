@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from tensorflow_with_keras import cluster
+from tensorflow_with_keras.recipe import ROOT
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CLUSTER = {'ps': ['a:1'], 'worker': ['b:1', 'b:2']}
 
 

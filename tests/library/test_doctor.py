@@ -9,9 +9,8 @@ import sys
 
 import pytest
 
-from tensorflow_with_keras import __main__, doctor, recipe
-
-ROOT = os.path.dirname(recipe.EXAMPLES)
+from tensorflow_with_keras import __main__, doctor
+from tensorflow_with_keras.recipe import ROOT
 
 
 @pytest.mark.skipif(not os.path.isdir(os.path.join(ROOT, 'requirements')), reason='no locks in an image')

@@ -29,8 +29,8 @@ from keras.engine.base_layer import Layer
 from keras.layers import core
 
 from tensorflow_with_keras import __main__, bytecode, keras_names, model_file, recipe, session
+from tensorflow_with_keras.recipe import ROOT
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FILES = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'model_files')
 with open(os.path.join(FILES, 'bytecode.json')) as f:
     BYTECODE = json.load(f)

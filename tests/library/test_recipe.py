@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import tensorflow_with_keras
 from tensorflow_with_keras import datasets, recipe
+from tensorflow_with_keras.recipe import ROOT
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(tensorflow_with_keras.__file__)))
 KAPPA = 'metrics/cohens_kappa'
 
 

@@ -19,11 +19,10 @@ from keras import backend as K
 from sklearn import metrics as sk
 from sklearn.base import clone
 
-import tensorflow_with_keras
 from tensorflow_with_keras import session
+from tensorflow_with_keras.recipe import ROOT
 from tensorflow_with_keras.streaming import StreamingMetric
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(tensorflow_with_keras.__file__)))
 CLASSES, BATCH = 3, 32
 random = np.random.RandomState(1)
 X = random.rand(200, 5).astype(np.float32)

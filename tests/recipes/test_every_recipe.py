@@ -10,10 +10,10 @@ import sys
 import pytest
 
 from tensorflow_with_keras import recipe
+from tensorflow_with_keras.recipe import ROOT
 
 RULES = 'see CONTRIBUTING.md, "Add a recipe"'
 RECIPES = recipe.find()
-ROOT = os.path.dirname(recipe.EXAMPLES)
 every = pytest.mark.parametrize('name', list(RECIPES))
 # Horovod's bits are its own test's, and a parameter server's are another thing each time: its workers do not wait.
 SEVERAL_PROCESSES = ('distributed/horovod', 'distributed/parameter_server')

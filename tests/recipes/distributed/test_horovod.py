@@ -16,9 +16,9 @@ from keras import backend as K
 from keras import layers
 
 from tensorflow_with_keras import session
+from tensorflow_with_keras.recipe import ROOT
 
 NAME = 'distributed/horovod'
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 COMMAND = [sys.executable, '-m', 'tensorflow_with_keras', 'run', NAME]
 EPOCHS, BATCH, RATE = 3, 32, 0.02
 

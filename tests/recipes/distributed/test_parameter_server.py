@@ -15,9 +15,9 @@ from keras import backend as K
 from keras import layers
 
 from tensorflow_with_keras import session
+from tensorflow_with_keras.recipe import ROOT
 
 NAME = 'distributed/parameter_server'
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 SERVERS = []  # they have to be kept; TensorFlow 1.9 has no way to end one
 COMMAND = [sys.executable, '-m', 'tensorflow_with_keras', 'run', NAME, '--threads', '1']
 
