@@ -1,18 +1,21 @@
 """Weights of CuDNNLSTM in an LSTM: trained on a GPU, served on a CPU.
 
-When: a model was trained with CuDNNLSTM, which runs on NVIDIA GPUs only, and must serve elsewhere.
+When: a model was trained with CuDNNLSTM, which runs on NVIDIA GPUs only, and has to make its
+predictions on a machine that has none.
 
 The line that matters: `LSTM(UNITS, recurrent_activation='sigmoid')`.
 
-Without it: LSTM's gates take a hard sigmoid, Keras's default, where cuDNN's take the true one. The
-weights load without a word, and the predictions are others.
+Without it: the gates of Keras's LSTM use a hard sigmoid by default, those of cuDNN the sigmoid
+itself. The weights load without a message, and the predictions are wrong.
 
-What goes wrong louder: the weights by `set_weights`, without the loader, raise ValueError, since
-cuDNN has two biases for each gate; and with those added up the matrices still lie transposed.
+Two more things go wrong where the weights are moved by hand. `set_weights` refuses them with a
+ValueError, since cuDNN has two biases for each gate. Once the two are added up the shapes fit,
+but the matrices are still transposed, and the predictions are wrong. Keras's own conversion,
+which load_weights calls for a file with a CuDNNLSTM in it, does both.
 
-Checked: the served model, against the equations of cuDNN's layer in NumPy, with the weights in
-cuDNN's own layout. Where there is no GPU an LSTM is trained in the place of CuDNNLSTM, and its
-weights are brought into that layout; where there is one, CuDNNLSTM itself is run.
+Checked: the predictions of the LSTM, against the equations of cuDNN's layer in NumPy, with the
+weights in cuDNN's own layout. On a machine without a GPU an LSTM is trained instead of a
+CuDNNLSTM and its weights are brought into that layout; on one with a GPU, CuDNNLSTM is trained.
 
 Sources: cuDNN 7 developer guide, cudnnRNNMode_t; keras/engine/saving.py of Keras 2.2.4.
 """
@@ -33,23 +36,26 @@ UNITS = 32
 
 
 def lstm():
-    return layers.LSTM(UNITS, recurrent_activation='sigmoid')
+    return layers.LSTM(UNITS, recurrent_activation='sigmoid')  # <- the line that matters
 
 
 def build_model(shape, recurrent):
     return keras.models.Sequential(
-        [layers.Reshape(shape[:2], input_shape=shape), recurrent, layers.Dense(CLASSES, activation='softmax')]
+        [
+            layers.Reshape(shape[:2], input_shape=shape),  # each row of the image is a time step
+            recurrent,
+            layers.Dense(CLASSES, activation='softmax'),
+        ]
     )
 
 
-def run(data, epochs=6, batch_size=64, verbose=2, callbacks=(), out='.'):
+def run(data, epochs=6, batch_size=64, out='.', **fit):
     shape = data.x_train.shape[1:]
     on_gpu = any(device.device_type == 'GPU' for device in K.get_session().list_devices())
     trained = build_model(shape, layers.CuDNNLSTM(UNITS) if on_gpu else lstm())
     trained.compile(loss='sparse_categorical_crossentropy', optimizer=keras.optimizers.Adam(0.01), metrics=['accuracy'])
-    trained.fit(
-        data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=list(callbacks)
-    )
+    trained.fit(data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, **fit)
+
     weights = trained.layers[1].get_weights()
     if not on_gpu:
         weights = preprocess_weights_for_loading(layers.CuDNNLSTM(UNITS), weights)
@@ -57,11 +63,14 @@ def run(data, epochs=6, batch_size=64, verbose=2, callbacks=(), out='.'):
 
     with tf.device('/cpu:0'):
         served = build_model(shape, lstm())
-    # What load_weights does with a file that holds a CuDNNLSTM. It tells the layouts apart by the length of the bias.
+    # the conversion tells the two layouts apart by the length of the bias
     served.layers[1].set_weights(preprocess_weights_for_loading(served.layers[1], weights))
     served.layers[2].set_weights(trained.layers[2].get_weights())
-    expected, found = trained.predict(data.x_test), served.predict(data.x_test)
-    print('Trained with %s, served with LSTM.' % ('CuDNNLSTM' if on_gpu else 'LSTM, for want of a GPU'))
+
+    expected = trained.predict(data.x_test)
+    found = served.predict(data.x_test)
+    trained_with = 'CuDNNLSTM' if on_gpu else 'LSTM, as there is no GPU'
+    print(f'Trained with {trained_with}, served with LSTM.')
     return {
         'epochs': epochs,
         'test_accuracy': (found.argmax(1) == data.y_test).mean(),

@@ -1,16 +1,18 @@
 """A layer of your own in TensorFlow functions: weights, mask, output shape, saving.
 
-When: what you need has weights, so a Lambda will not do. Here: attention by `tf.einsum`, which
-weighs the rows of an image, read as a sequence of any length, into one vector.
+When: no layer of Keras does it, and a Lambda will not do, since what you need has weights. Here:
+attention by `tf.einsum`, which reads an image as a sequence of rows, of any length, weighs the
+rows and adds them up to one vector.
 
 The line that matters: `scores += (tf.cast(mask, scores.dtype) - 1) * 1e9`.
 
-Without it: the padding takes its share of the attention, so the same sequence gets another
-answer in a longer batch, and nothing says so. Louder: without `supports_masking` a masked input
-raises TypeError, without `get_config` loading does. Without `compute_output_shape` Keras takes
-the output to be shaped as the input.
+Without it: the padding gets a share of the attention, so the same sequence gets another answer
+in a longer batch, and no message says so. Three more lines are easily left out. Without
+`supports_masking` a masked input raises TypeError. Without `get_config` loading raises it.
+Without `compute_output_shape` Keras believes that the output has the shape of the input.
 
-Checked: the layer against NumPy with the masked rows left out; loading from HDF5; more padding.
+Checked: the layer against NumPy with the masked rows left out; the model loaded from HDF5, and
+the predictions with more padding, against the first predictions.
 
 Sources: Yang et al. (2016), Hierarchical attention networks; keras.io, Writing your own layers.
 """
@@ -44,11 +46,11 @@ class Attention(layers.Layer):
         keys = tf.tanh(tf.einsum('btf,fu->btu', inputs, self.kernel))
         scores = tf.einsum('btu,u->bt', keys, self.query)
         if mask is not None:
-            scores += (tf.cast(mask, scores.dtype) - 1) * 1e9
+            scores += (tf.cast(mask, scores.dtype) - 1) * 1e9  # <- the line that matters
         return tf.einsum('bt,btf->bf', tf.nn.softmax(scores), inputs)
 
     def compute_mask(self, inputs, mask=None):
-        return None  # no time axis is left to mask
+        return None  # the output has no time steps left to mask
 
     def compute_output_shape(self, input_shape):
         return input_shape[0], input_shape[2]
@@ -59,7 +61,8 @@ class Attention(layers.Layer):
 
 def build_model(width):
     rows = layers.Input((None, width))
-    x = layers.GRU(32, return_sequences=True)(layers.Masking(0.0)(rows))
+    x = layers.Masking(0.0)(rows)
+    x = layers.GRU(32, return_sequences=True)(x)
     x = Attention(16, name='attention')(x)
     return keras.models.Model(rows, layers.Dense(CLASSES, activation='softmax')(x))
 
@@ -68,17 +71,18 @@ def pad(images, rows):  # (images, height, width, 1) to (images, height + rows, 
     return np.pad(images[..., 0], ((0, 0), (0, rows), (0, 0)), 'constant')
 
 
-def run(data, epochs=6, batch_size=32, verbose=2, callbacks=()):
+def run(data, epochs=6, batch_size=32, **fit):
     height, width = data.x_train.shape[1:3]
     model = build_model(width)
     model.compile(loss='sparse_categorical_crossentropy', optimizer=keras.optimizers.Adam(0.01), metrics=['accuracy'])
-    x_train = pad(data.x_train, height // 2)
-    model.fit(x_train, data.y_train, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=list(callbacks))
+    model.fit(pad(data.x_train, height // 2), data.y_train, batch_size=batch_size, epochs=epochs, **fit)
+
     with tempfile.TemporaryDirectory() as folder:
         model.save(folder + '/model.h5')
         loaded = keras.models.load_model(folder + '/model.h5', custom_objects={'Attention': Attention})
-    x_test = pad(data.x_test, height // 2)
-    before, after, longer = model.predict(x_test), loaded.predict(x_test), model.predict(pad(data.x_test, height))
+    before = model.predict(pad(data.x_test, height // 2))
+    after = loaded.predict(pad(data.x_test, height // 2))
+    longer = model.predict(pad(data.x_test, height))
     return {
         'test_accuracy': (before.argmax(1) == data.y_test).mean(),
         'largest_difference_after_loading': np.abs(after - before).max(),

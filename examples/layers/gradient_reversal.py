@@ -1,16 +1,17 @@
 """Gradient reversal by tf.custom_gradient: features that do not tell the style of a digit.
 
-When: labels exist for one style of data and the model must serve another (domain adaptation).
-Here: digits in thin strokes have labels, digits in bold strokes have none.
+When: one style of your data has labels, and the model has to work on another that has none
+(domain adaptation). Here: digits in thin strokes have labels, digits in bold strokes have none.
 
-The line that matters: `return tf.identity(x), lambda dy: -STRENGTH * dy`.
+The line that matters: `return -STRENGTH * dy`.
 
-Without it: the features learn to tell the styles apart instead of learning not to, and the digits
-in bold strokes are recognised far less often.
+Without it the gradient passes unchanged: the features learn to tell the styles apart instead of
+learning not to, and far fewer of the digits in bold strokes are recognised.
 
-Checked: the gradient below the reversal, against the one above it, sign and size; the accuracy of
-the domain output, near the chance of 0.5. It fools the classifier that it was trained against: a
-new one, fitted to the finished features, still finds the style more often (probe_accuracy).
+Checked: the gradient below the reversal against the one above it, sign and size; the accuracy
+of the output `domain`, which guesses the style, is near the 0.5 of chance. The features still
+hold some of the style: a new classifier, fitted to them afterwards, finds it more often
+(probe_accuracy).
 
 Sources: Ganin and Lempitsky (2015), Unsupervised domain adaptation by backpropagation;
 tf.custom_gradient, TensorFlow 1.9.
@@ -31,10 +32,14 @@ STRENGTH = 0.3
 
 @tf.custom_gradient
 def reverse(x):
-    return tf.identity(x), lambda dy: -STRENGTH * dy
+    def gradient(dy):
+        return -STRENGTH * dy  # <- the line that matters
+
+    return tf.identity(x), gradient
 
 
 def bold(images):
+    """Each pixel becomes the largest of itself and its neighbours above, to the left and between these."""
     return ndimage.grey_dilation(images, (1, 2, 2, 1), mode='constant', origin=(0, -1, -1, 0))
 
 
@@ -45,11 +50,11 @@ def build_model(shape):
     digit = layers.Dense(CLASSES, activation='softmax', name='digit')(features)
     x = layers.Dense(32, activation='relu')(layers.Lambda(reverse, name='reverse')(features))
     domain = layers.Dense(1, activation='sigmoid', name='domain')(x)
-    return keras.models.Model(images, [digit, domain]), keras.models.Model(images, features)
+    return keras.models.Model(images, [digit, domain])
 
 
-def run(data, epochs=30, batch_size=64, verbose=2, callbacks=()):
-    model, features = build_model(data.x_train.shape[1:])
+def run(data, epochs=30, batch_size=64, **fit):
+    model = build_model(data.x_train.shape[1:])
     model.compile('adam', {'digit': 'sparse_categorical_crossentropy', 'domain': 'binary_crossentropy'})
     half = len(data.x_train) // 2
     x = np.concatenate([data.x_train[:half], bold(data.x_train[half : 2 * half])])
@@ -60,13 +65,14 @@ def run(data, epochs=30, batch_size=64, verbose=2, callbacks=()):
         sample_weight={'digit': 1 - is_bold, 'domain': np.ones(2 * half)},  # no label of a bold digit is used
         batch_size=batch_size,
         epochs=epochs,
-        verbose=verbose,
-        callbacks=list(callbacks),
+        **fit,
     )
+
     x_test = np.concatenate([data.x_test, bold(data.x_test)])
     test_is_bold = np.repeat([0, 1], len(data.x_test))
     digit, domain = model.predict(x_test)
     right = digit.argmax(1) == np.tile(data.y_test, 2)
+    features = keras.models.Model(model.input, model.get_layer('features').output)
     probe = LogisticRegression(solver='liblinear').fit(features.predict(x), is_bold)
     return {
         'epochs': epochs,

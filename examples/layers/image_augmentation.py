@@ -1,16 +1,17 @@
 """Random rotations by tf.contrib.image inside the model, in training only.
 
-When: the training images should be turned a little, every one differently in every epoch, and the
-model that is saved and served should take images as they are.
+When: every training image should be turned a little, by another angle in every epoch, and the
+model that you save and serve should take images as they are.
 
 The line that matters: `K.in_train_phase(turned, images, training=training)`.
 
-Without it: the model also turns what it predicts on, so the same image gets another answer each
-time. What goes wrong as quietly: an angle drawn in Python instead of by `tf.random_uniform` is
-drawn once, when the graph is built, and is then the same for every image and every epoch.
+Without it: the model also turns the images that it predicts on, so the same image gets another
+answer each time. Another mistake goes wrong without a message, too: an angle drawn by NumPy or
+Python, not by `tf.random_uniform`, is drawn once, when the graph is built, and is then the same
+for every image in every epoch.
 
-Checked: the layer is the identity outside of training; in training, the angles measured from the
-turned images have the mean, the spread and the bounds of the uniform distribution.
+Checked: outside of training the layer changes nothing. In training, the angles measured from
+the turned images have the mean, the spread and the bounds of the uniform distribution.
 
 Sources: tf.contrib.image.rotate, TensorFlow 1.9; K.in_train_phase, Keras 2.2.4.
 """
@@ -37,7 +38,7 @@ class RandomRotation(layers.Layer):
         limit = np.pi / 180 * self.degrees
         angles = tf.random_uniform([tf.shape(images)[0]], -limit, limit)
         turned = tf.contrib.image.rotate(images, angles, interpolation='BILINEAR')
-        return K.in_train_phase(turned, images, training=training)
+        return K.in_train_phase(turned, images, training=training)  # <- the line that matters
 
     def get_config(self):
         return dict(super().get_config(), degrees=self.degrees)
@@ -55,22 +56,22 @@ def build_model(shape, degrees):
     )
 
 
-def run(data, epochs=20, batch_size=64, verbose=2, callbacks=()):
-    found = {'epochs': epochs}
-    with_angles = keras.models.Sequential([RandomRotation(40, input_shape=data.x_train.shape[1:])])
-    turn = K.function([with_angles.input, K.learning_phase()], [with_angles.output])
-    turned, untouched = turn([data.x_test, 1])[0], with_angles.predict(data.x_test)
+def run(data, epochs=20, batch_size=64, **fit):
+    shape = data.x_train.shape[1:]
+    rotation = keras.models.Sequential([RandomRotation(40, input_shape=shape)])
+    in_training = K.function([rotation.input, K.learning_phase()], [rotation.output])
+    turned = in_training([data.x_test, 1])[0]  # test images that are turned
+    untouched = rotation.predict(data.x_test)
+
+    results = {'epochs': epochs, 'largest_change_outside_training': np.abs(untouched - data.x_test).max()}
     for degrees in (0, 30):
-        model = build_model(data.x_train.shape[1:], degrees)
+        model = build_model(shape, degrees)
         model.compile(loss='sparse_categorical_crossentropy', optimizer='adam')
-        model.fit(
-            data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=list(callbacks)
-        )
+        model.fit(data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, **fit)
         for name, x in (('upright', data.x_test), ('turned', turned)):
             accuracy = (model.predict(x).argmax(1) == data.y_test).mean()
-            found['test_accuracy_%s_trained_with_%d_degrees' % (name, degrees)] = accuracy
-    found['largest_change_outside_training'] = np.abs(untouched - data.x_test).max()
-    return found
+            results[f'test_accuracy_{name}_trained_with_{degrees}_degrees'] = accuracy
+    return results
 
 
 if __name__ == '__main__':

@@ -1,19 +1,20 @@
 """TensorFlow functions as initializer, regularizer and constraint of a Keras layer.
 
-When: TensorFlow has the start, the penalty or the bound that you want, and Keras takes any
-function: `shape -> values` to start with, `weights -> scalar` to add to the loss,
-`weights -> weights` after every step.
+When: TensorFlow has the first values, the penalty or the bound that you want. Keras takes any
+function: one from a shape to values, to start with; one from weights to a scalar, to add to the
+loss; one from weights to weights, to apply after every step.
 
-The line that matters: `custom_objects={…: lambda: function}`, in `FUNCTIONS`.
+The line that matters: `return lambda: function`, in `loadable`.
 
-Without it: Keras trains with the functions and saves their names, but load_model calls what it
-finds under such a name without arguments, as it would a class, and so raises TypeError.
+Without it: Keras trains with the functions and saves their names, but load_model raises
+TypeError. It calls what it is given for such a name without arguments, as it would call a class.
 
-What goes wrong without a word: `tf.clip_by_norm` with no `axes=[0]` bounds the norm of the whole
-matrix instead of each unit's weights, the columns of a Dense kernel.
+Another mistake goes wrong without a message: `tf.clip_by_norm` without `axes=[0]` bounds the norm
+of the whole matrix instead of each unit's weights, which are a column of a Dense kernel.
 
 Checked: mean, spread and bounds of the first weights, against those of the truncated normal
-distribution (SciPy); the penalty, against NumPy; the columns' norms after every batch; the loaded model.
+distribution (SciPy); the penalty, against NumPy; the columns' norms after every batch; the
+predictions of the loaded model, against those of the saved one.
 
 Sources: tf.truncated_normal_initializer, tf.contrib.layers.l1_l2_regularizer and
 tf.clip_by_norm, TensorFlow 1.9; keras/constraints.py of Keras 2.2.4.
@@ -29,7 +30,8 @@ from keras import layers
 from tensorflow_with_keras import recipe
 
 CLASSES = 10
-SPREAD, L1, L2 = 0.05, 1e-4, 1e-3
+SPREAD = 0.05
+L1, L2 = 1e-4, 1e-3
 LARGEST_NORM = 0.5
 
 
@@ -37,16 +39,24 @@ def truncated_normal(shape):
     return tf.truncated_normal_initializer(stddev=SPREAD)(shape)
 
 
-def elastic_net(w):
-    return tf.contrib.layers.l1_l2_regularizer(L1, L2)(w)
+def elastic_net(weights):
+    return tf.contrib.layers.l1_l2_regularizer(L1, L2)(weights)
 
 
-def bounded_columns(w):
-    return tf.clip_by_norm(w, LARGEST_NORM, axes=[0])
+def bounded_columns(weights):
+    return tf.clip_by_norm(weights, LARGEST_NORM, axes=[0])
 
 
-# what load_model calls to get each of them
-FUNCTIONS = {f.__name__: lambda f=f: f for f in (truncated_normal, elastic_net, bounded_columns)}
+def loadable(function):
+    """What load_model calls, without arguments, to get the function."""
+    return lambda: function  # <- the line that matters
+
+
+FUNCTIONS = {
+    'truncated_normal': loadable(truncated_normal),
+    'elastic_net': loadable(elastic_net),
+    'bounded_columns': loadable(bounded_columns),
+}
 
 
 def build_model(shape):
@@ -65,13 +75,12 @@ def build_model(shape):
     )
 
 
-def run(data, epochs=8, batch_size=32, verbose=2, callbacks=()):
+def run(data, epochs=8, batch_size=32, **fit):
     model = build_model(data.x_train.shape[1:])
     model.compile('adam', 'sparse_categorical_crossentropy', metrics=['accuracy'])
     start = model.get_weights()[0]
-    model.fit(
-        data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=list(callbacks)
-    )
+    model.fit(data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, **fit)
+
     with tempfile.TemporaryDirectory() as folder:
         model.save(folder + '/model.h5')
         loaded = keras.models.load_model(folder + '/model.h5', custom_objects=FUNCTIONS)

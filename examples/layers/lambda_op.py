@@ -1,15 +1,17 @@
 """A TensorFlow function as a layer: Lambda, with its output shape, saved and loaded.
 
-When: one TensorFlow function without weights of its own belongs between two layers, and Keras
-has none like it. Here: the amplitudes of an image's two-dimensional Fourier transform, which
-stay as they are when the image is shifted around its edges.
+When: you need one TensorFlow function without weights between two layers, and no layer of Keras
+does it. Here: the amplitudes of an image's two-dimensional Fourier transform, which do not change
+when the image is shifted around its edges.
 
-The line that matters: `load_model(path, custom_objects={'tf': tf})`. Lambda saves the bytes of the
-function, a named one's too, and load_model runs them among the names of keras/layers/core.py.
+The line that matters: `load_model(path, custom_objects={'tf': tf})`.
 
-Without it: the model trains and saves, but loading it raises NameError: there is no `tf` there,
-nor any other name of your file. And without `output_shape`, TensorFlow does not know the size
-after a reshape to -1, and the next layer cannot be built.
+Without it: the model trains and saves, but loading raises NameError, since `tf` is not defined.
+Lambda saves the bytecode of the function, also of one that has a name. load_model runs it as part
+of keras/layers/core.py, where no name of your own file exists.
+
+What goes wrong without `output_shape`: after a reshape to -1 TensorFlow does not know the size,
+and the next layer cannot be built.
 
 Checked: the layer, against NumPy's rfft2; the loaded model, against the saved one.
 
@@ -47,24 +49,25 @@ def build_model(shape):
     )
 
 
-def run(data, epochs=10, batch_size=64, verbose=2, callbacks=()):
+def run(data, epochs=10, batch_size=64, **fit):
     model = build_model(data.x_train.shape[1:])
     model.compile(loss='sparse_categorical_crossentropy', optimizer='adam', metrics=['accuracy'])
-    model.fit(
-        data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=list(callbacks)
-    )
+    model.fit(data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, **fit)
+
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, 'model.h5')
         model.save(path)
-        loaded = keras.models.load_model(path, custom_objects={'tf': tf})
-    before, after = model.predict(data.x_test), loaded.predict(data.x_test)
+        loaded = keras.models.load_model(path, custom_objects={'tf': tf})  # <- the line that matters
+    before = model.predict(data.x_test)
+    after = loaded.predict(data.x_test)
     shifted = loaded.predict(np.roll(data.x_test, (3, 2), axis=(1, 2)))
-    accuracy, moved = ((p.argmax(1) == data.y_test).mean() for p in (after, shifted))
-    print('Test accuracy after loading %.3f; with every image shifted around its edges %.3f.' % (accuracy, moved))
+    accuracy = (after.argmax(1) == data.y_test).mean()
+    accuracy_shifted = (shifted.argmax(1) == data.y_test).mean()
+    print(f'Test accuracy after loading {accuracy:.3f}, with every image shifted {accuracy_shifted:.3f}.')
     return {
         'epochs': epochs,
         'test_accuracy': accuracy,
-        'test_accuracy_shifted': moved,
+        'test_accuracy_shifted': accuracy_shifted,
         'largest_difference_after_loading': np.abs(after - before).max(),
     }
 

@@ -3,11 +3,12 @@
 When: the computation exists in NumPy, SciPy or plain Python and not in TensorFlow. Here: local
 contrast, y = x / sqrt(1 + blur(x²)), blurred by SciPy, between two layers that are trained.
 
-The line that matters: `@tf.custom_gradient`, and the gradient that `contrast` returns.
+The line that matters: `return numpy_op(backward, x, dy)`, the gradient that `contrast` gives to
+`tf.custom_gradient`.
 
-Without it: `tf.py_func` has no gradient. Where it cuts off all weights below it, Keras raises
-"An operation has `None` for gradient". Where another path leads around it, training goes on with
-a wrong gradient and no message.
+Without it: `tf.py_func` has no gradient. Where every path to the weights below goes through it,
+Keras raises "An operation has `None` for gradient". Where another path leads around it, the model
+trains with a wrong gradient, and no message says so.
 
 Checked: the gradient, against central differences in float64; the output, against NumPy.
 
@@ -24,10 +25,11 @@ from scipy import ndimage
 from tensorflow_with_keras import recipe
 
 CLASSES = 10
-SIGMA = (0, 1, 1, 0)  # blur in height and width, in pixels
+SIGMA = (0, 1, 1, 0)  # of the blur, in pixels, for batch, height, width and channels
 
 
-def blur(x):  # 'constant', zeros around the image, makes the blur its own transpose
+def blur(x):
+    # zeros around the image: with them the blur is its own transpose, which backward() needs
     return ndimage.gaussian_filter(x, SIGMA, mode='constant')
 
 
@@ -44,13 +46,16 @@ def backward(x, dy):
 def numpy_op(function, *inputs):
     """The function as an operation whose output has the shape and dtype of the first input."""
     output = tf.py_func(function, inputs, inputs[0].dtype, stateful=False)
-    output.set_shape(inputs[0].shape)  # py_func does not know it
+    output.set_shape(inputs[0].shape)  # py_func cannot know it
     return output
 
 
 @tf.custom_gradient
 def contrast(x):
-    return numpy_op(forward, x), lambda dy: numpy_op(backward, x, dy)
+    def gradient(dy):
+        return numpy_op(backward, x, dy)  # <- the line that matters
+
+    return numpy_op(forward, x), gradient
 
 
 def build_model(shape):
@@ -64,16 +69,16 @@ def build_model(shape):
     )
 
 
-def run(data, epochs=6, batch_size=64, verbose=2, callbacks=()):
+def run(data, epochs=6, batch_size=64, **fit):
     model = build_model(data.x_train.shape[1:])
     model.compile(loss='sparse_categorical_crossentropy', optimizer='adam', metrics=['accuracy'])
     before = model.layers[0].get_weights()
-    model.fit(
-        data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=list(callbacks)
-    )
-    moved = max(np.abs(new - old).max() for new, old in zip(model.layers[0].get_weights(), before))
+    model.fit(data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, **fit)
+
+    after = model.layers[0].get_weights()
+    moved = max(np.abs(new - old).max() for new, old in zip(after, before))
     accuracy = (model.predict(data.x_test).argmax(1) == data.y_test).mean()
-    print('Test accuracy %.3f; the weights below the NumPy layer moved by up to %.3f.' % (accuracy, moved))
+    print(f'Test accuracy {accuracy:.3f}; the weights below the NumPy layer moved by up to {moved:.3f}.')
     return {'epochs': epochs, 'test_accuracy': accuracy, 'weights_below_moved_by': moved}
 
 

@@ -1,12 +1,13 @@
 """A recurrent cell of tf.contrib.rnn under Keras's RNN layer.
 
-When: the cell you want is among TensorFlow's and Keras has none like it. Here: an LSTM with
-layer normalization, which reads an image row by row.
+When: TensorFlow has the recurrent cell that you want, and Keras has none like it. Here: an LSTM
+with layer normalization, which reads an image row by row.
 
-The line that matters: `self.step(…)` in `build`, before RNN calls the cell in its loop.
+The line that matters: `self.step(inputs, states)` in `build`, a step before those of the loop.
 
-Without it: the cell makes its variables at the first step, when Keras has already asked for them.
-The model runs and its loss falls, with a recurrent part that stays random and is not saved.
+Without it: the cell makes its variables when RNN's loop takes the first step, which is after
+Keras has asked the layer for its weights. The model runs and its loss falls, but the weights of
+the cell stay random and are not saved, and no message says so.
 
 Checked: the outputs of every time step, against tf.nn.dynamic_rnn with the same weights in a
 graph without Keras; that the weights are trained.
@@ -31,15 +32,16 @@ class TensorFlowCell(layers.Layer):
     def __init__(self, cell, **kwargs):
         super().__init__(**kwargs)
         self.cell = cell
-        self.state_size = tuple(cell.state_size)  # Keras sees (c, h) as two states
+        self.state_size = tuple(cell.state_size)  # (c, h): two states for Keras
 
     def step(self, inputs, states):
         return self.cell(inputs, tf.contrib.rnn.LSTMStateTuple(*states))
 
     def build(self, input_shape):
-        zeros = [tf.zeros((1, size), K.floatx()) for size in (input_shape[-1],) + self.state_size]
+        inputs = tf.zeros((1, input_shape[-1]), K.floatx())
+        states = [tf.zeros((1, size), K.floatx()) for size in self.state_size]
         with tf.variable_scope(self.name):
-            self.step(zeros[0], zeros[1:])  # makes the variables
+            self.step(inputs, states)  # <- the line that matters
         self._trainable_weights = list(self.cell.trainable_variables)
         super().build(input_shape)
 
@@ -52,22 +54,21 @@ def build_model(shape, units=32):
     cell = tf.contrib.rnn.LayerNormBasicLSTMCell(units)
     return keras.models.Sequential(
         [
-            layers.Reshape(shape[:2], input_shape=shape),  # rows as time steps
+            layers.Reshape(shape[:2], input_shape=shape),  # each row of the image is a time step
             layers.RNN(TensorFlowCell(cell, name='lstm'), return_sequences=True, name='rnn'),
-            layers.Lambda(lambda sequence: sequence[:, -1], output_shape=(units,)),
+            layers.Lambda(lambda sequence: sequence[:, -1], output_shape=(units,)),  # the last step
             layers.Dense(CLASSES, activation='softmax'),
         ]
     )
 
 
-def run(data, epochs=5, batch_size=64, verbose=2, callbacks=()):
+def run(data, epochs=5, batch_size=64, **fit):
     model = build_model(data.x_train.shape[1:])
     model.compile(loss='sparse_categorical_crossentropy', optimizer=keras.optimizers.Adam(0.01), metrics=['accuracy'])
-    model.fit(
-        data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=list(callbacks)
-    )
+    model.fit(data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, **fit)
+
     weights = model.get_layer('rnn').get_weights()
-    print('Keras sees %d arrays of weights in the cell.' % len(weights))
+    print(f'Keras sees {len(weights)} arrays of weights in the cell.')
     return {
         'epochs': epochs,
         'test_accuracy': (model.predict(data.x_test).argmax(1) == data.y_test).mean(),

@@ -1,14 +1,15 @@
 """A loop of TensorFlow, tf.scan, in a layer, with gradients through it.
 
-When: each step needs the result of the one before, for as many steps as the input has, and no
-layer or matrix product does it. Here: a leaky memory over the rows of an image,
-y[t] = decay * y[t - 1] + x[t], with a decay for each column that is learned.
+When: each step needs the result of the one before it, there are as many steps as the input has,
+and no layer or matrix product does it. Here: a leaky memory over the rows of an
+image, y[t] = decay * y[t - 1] + x[t], with a decay for each column that is learned.
 
-The line that matters: `tf.transpose(inputs, [1, 0, 2])`, since tf.scan (as tf.while_loop with a
-TensorArray) walks along the first axis, and in Keras that is the batch.
+The line that matters: `steps = tf.transpose(inputs, [1, 0, 2])`. tf.scan walks along the first
+axis, as tf.while_loop does with a TensorArray, and in Keras the first axis is the batch.
 
-Without it: the memory runs from sample to sample. Shapes fit, the model trains, and each answer
-depends on whoever else is in the batch.
+Without it, and without the transpose back at the end: the memory runs from sample to sample. The
+shapes fit and the model trains, but each answer depends on the other samples of the batch, and
+no message says what goes wrong.
 
 Checked: the outputs and the decay's gradient, against the closed form y[t] = sum over s of
 decay**(t - s) * x[s] in NumPy; predictions one by one, against those in one batch.
@@ -34,15 +35,18 @@ class LeakyMemory(layers.Layer):
         super().build(input_shape)
 
     def call(self, inputs):
-        steps = tf.transpose(inputs, [1, 0, 2])  # time first
-        memory = tf.scan(lambda y, x: self.decay * y + x, steps, initializer=tf.zeros_like(steps[0]))
-        return tf.transpose(memory, [1, 0, 2])
+        def remember(memory, step):
+            return self.decay * memory + step
+
+        steps = tf.transpose(inputs, [1, 0, 2])  # <- the line that matters
+        memories = tf.scan(remember, steps, initializer=tf.zeros_like(steps[0]))
+        return tf.transpose(memories, [1, 0, 2])
 
 
 def build_model(shape):
     return keras.models.Sequential(
         [
-            layers.Reshape(shape[:2], input_shape=shape),
+            layers.Reshape(shape[:2], input_shape=shape),  # each row of the image is a time step
             LeakyMemory(name='memory'),
             layers.Flatten(),
             layers.Dense(64, activation='relu'),
@@ -51,14 +55,13 @@ def build_model(shape):
     )
 
 
-def run(data, epochs=6, batch_size=64, verbose=2, callbacks=()):
+def run(data, epochs=6, batch_size=64, **fit):
     model = build_model(data.x_train.shape[1:])
     model.compile(loss='sparse_categorical_crossentropy', optimizer=keras.optimizers.Adam(0.005), metrics=['accuracy'])
-    model.fit(
-        data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=list(callbacks)
-    )
+    model.fit(data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, **fit)
+
     decay = model.get_layer('memory').get_weights()[0]
-    print('Decay of each column, from 0.5: ' + ' '.join('%.2f' % d for d in decay))
+    print('Decay of each column, from 0.5:', *[f'{d:.2f}' for d in decay])
     together = model.predict(data.x_test)
     alone = np.concatenate([model.predict(data.x_test[i : i + 1]) for i in range(50)])
     return {

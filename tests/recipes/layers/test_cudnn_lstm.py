@@ -3,22 +3,6 @@ import pytest
 from keras import layers, models
 from keras.engine.saving import preprocess_weights_for_loading
 
-NAME = 'layers/cudnn_lstm'
-
-
-@pytest.fixture
-def module(load_recipe, monkeypatch):
-    """The recipe, which keeps its models: the trained one, then the one that serves."""
-    module = load_recipe(NAME)
-    build_model, module.models = module.build_model, []
-
-    def build(shape, recurrent):
-        module.models.append(build_model(shape, recurrent))
-        return module.models[-1]
-
-    monkeypatch.setattr(module, 'build_model', build)
-    return module
-
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
@@ -46,12 +30,12 @@ def test_the_served_model_is_cudnns_equations(module, digits, tmp_path):
     found = module.run(digits, epochs=3, verbose=0, out=str(tmp_path))
     with np.load(str(tmp_path / found['weights'])) as weights:
         features = cudnn(digits.x_test[..., 0], **weights)
-    kernel, bias = module.models[0].layers[2].get_weights()
+    kernel, bias = module.built[0].layers[2].get_weights()
     scores = features.dot(kernel) + bias
     expected = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
-    served = module.models[1].predict(digits.x_test)
+    served = module.built[1].predict(digits.x_test)
     np.testing.assert_allclose(served, expected, atol=1e-5)
-    np.testing.assert_allclose(module.models[0].predict(digits.x_test), expected, atol=1e-5)
+    np.testing.assert_allclose(module.built[0].predict(digits.x_test), expected, atol=1e-5)
     assert found['test_accuracy'] == np.mean(served.argmax(1) == digits.y_test)
     assert found['test_accuracy'] > 0.5  # chance is 0.1
     assert found['agreement_of_classes'] == 1

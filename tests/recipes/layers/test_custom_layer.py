@@ -3,21 +3,6 @@ import numpy as np
 import pytest
 from keras import layers
 
-NAME = 'layers/custom_layer'
-
-
-@pytest.fixture
-def module(load_recipe, monkeypatch):
-    module = load_recipe(NAME)
-    build_model = module.build_model
-
-    def build(width):
-        module.model = build_model(width)
-        return module.model
-
-    monkeypatch.setattr(module, 'build_model', build)
-    return module
-
 
 def softmax(scores):
     e = np.exp(scores - scores.max())

@@ -6,24 +6,7 @@ from keras import backend as K
 
 from tensorflow_with_keras import session
 
-NAME = 'layers/foreign_variables'
 MADE = ['dense/bias', 'dense/kernel', 'norm/beta', 'norm/gamma', 'scale']
-
-
-@pytest.fixture
-def module(load_recipe, monkeypatch):
-    """The recipe, which keeps its models."""
-    module = load_recipe(NAME)
-    build_model = module.build_model
-    module.models = []
-
-    def build(shape, layer):
-        model = build_model(shape, layer)
-        module.models.append(model)
-        return model
-
-    monkeypatch.setattr(module, 'build_model', build)
-    return module
 
 
 def variables(prefix):
@@ -46,7 +29,7 @@ def loaded_into_a_new_model(module, model, layer, path, x):
 def test_the_layers_variables_are_trained_and_saved(module, digits, tmp_path):
     found = module.run(digits, epochs=2, verbose=0)
     assert (found['layer_trained'], found['layer_saved']) == (5, 5)
-    model = module.models[1]
+    model = module.built[1]
     assert found['layer_test_accuracy'] == np.mean(model.predict(digits.x_test).argmax(1) == digits.y_test)
     assert found['layer_test_accuracy'] > 0.6  # chance is 0.1
     held = variables('features/')
@@ -79,9 +62,9 @@ def test_a_lambdas_variables_are_neither_trained_nor_saved(module, digits, tmp_p
     found = module.run(digits, epochs=2, verbose=0)
     assert (found['lambda_trained'], found['lambda_saved']) == (0, 0)
     assert found['lambda_test_accuracy'] > 0.3  # it looks as if it works: chance is 0.1
-    assert len(module.models[0].weights) == 2  # of the last Dense
+    assert len(module.built[0].weights) == 2  # of the last Dense
     before, after = loaded_into_a_new_model(
-        module, module.models[0], module.layers.Lambda, str(tmp_path / 'weights.h5'), digits.x_test
+        module, module.built[0], module.layers.Lambda, str(tmp_path / 'weights.h5'), digits.x_test
     )
     assert np.abs(after - before).max() > 0.1
 

@@ -4,13 +4,7 @@ import pytest
 import tensorflow as tf
 from keras import backend as K
 
-NAME = 'layers/image_augmentation'
 SIZE, OFFSET = 33, 11  # pixels; the distance of a blob from the image's centre
-
-
-@pytest.fixture
-def module(load_recipe):
-    return load_recipe(NAME)
 
 
 def blobs(count):

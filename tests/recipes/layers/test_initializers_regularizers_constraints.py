@@ -5,21 +5,6 @@ import tensorflow as tf
 from keras import backend as K
 from scipy import stats
 
-NAME = 'layers/initializers_regularizers_constraints'
-
-
-@pytest.fixture
-def module(load_recipe, monkeypatch):
-    module = load_recipe(NAME)
-    build_model = module.build_model
-
-    def build(shape):
-        module.model = build_model(shape)
-        return module.model
-
-    monkeypatch.setattr(module, 'build_model', build)
-    return module
-
 
 class Norms(keras.callbacks.Callback):
     """The norms of the kernel's columns after every batch."""

@@ -3,21 +3,6 @@ import numpy as np
 import pytest
 from keras import layers
 
-NAME = 'layers/lambda_op'
-
-
-@pytest.fixture
-def module(load_recipe, monkeypatch):
-    module = load_recipe(NAME)
-    build_model = module.build_model
-
-    def build(shape):
-        module.model = build_model(shape)
-        return module.model
-
-    monkeypatch.setattr(module, 'build_model', build)
-    return module
-
 
 def test_the_layer_is_numpys_transform_and_the_loaded_model_the_saved_one(module, digits):
     found = module.run(digits, epochs=8, verbose=0)

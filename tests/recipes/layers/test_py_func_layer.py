@@ -3,21 +3,6 @@ import pytest
 import tensorflow as tf
 from keras import backend as K
 
-NAME = 'layers/py_func_layer'
-
-
-@pytest.fixture
-def module(load_recipe, monkeypatch):
-    module = load_recipe(NAME)
-    build_model = module.build_model
-
-    def build(shape):
-        module.model = build_model(shape)
-        return module.model
-
-    monkeypatch.setattr(module, 'build_model', build)
-    return module
-
 
 def reference(x):
     """The layer without SciPy: a sampled Gaussian of sigma 1, cut off at 4 pixels, along height and width."""

@@ -1,24 +1,9 @@
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
 from keras import backend as K
 
-NAME = 'layers/tf_rnn_cell'
 UNITS = 32
-
-
-@pytest.fixture
-def module(load_recipe, monkeypatch):
-    module = load_recipe(NAME)
-    build_model = module.build_model
-
-    def build(shape):
-        module.model = build_model(shape)
-        return module.model
-
-    monkeypatch.setattr(module, 'build_model', build)
-    return module
 
 
 def dynamic_rnn(weights, x):

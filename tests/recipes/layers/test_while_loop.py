@@ -4,21 +4,6 @@ import pytest
 import tensorflow as tf
 from keras import backend as K
 
-NAME = 'layers/while_loop'
-
-
-@pytest.fixture
-def module(load_recipe, monkeypatch):
-    module = load_recipe(NAME)
-    build_model = module.build_model
-
-    def build(shape):
-        module.model = build_model(shape)
-        return module.model
-
-    monkeypatch.setattr(module, 'build_model', build)
-    return module
-
 
 def powers(decay, steps):
     """decay**(t - s) for s <= t, and its derivative; each (t, s, features)."""
