@@ -1,8 +1,8 @@
 """A layer of your own in TensorFlow functions: weights, mask, output shape, saving.
 
-When: no layer of Keras does it, and a Lambda will not do, since what you need has weights. Here:
-attention by `tf.einsum`, which reads an image as a sequence of rows, of any length, weighs the
-rows and adds them up to one vector.
+When: you need an operation that no layer of Keras has, and a Lambda will not do, since it has
+weights of its own. Here: attention by `tf.einsum`, which reads an image as a sequence of rows, of
+any length, gives each row a share and adds the rows up to one vector.
 
 The line that matters: `scores += (tf.cast(mask, scores.dtype) - 1) * 1e9`.
 

@@ -60,7 +60,7 @@ def run(data, epochs=20, batch_size=64, **fit):
     shape = data.x_train.shape[1:]
     rotation = keras.models.Sequential([RandomRotation(40, input_shape=shape)])
     in_training = K.function([rotation.input, K.learning_phase()], [rotation.output])
-    turned = in_training([data.x_test, 1])[0]  # test images that are turned
+    turned = in_training([data.x_test, 1])[0]  # by up to 40 degrees
     untouched = rotation.predict(data.x_test)
 
     results = {'epochs': epochs, 'largest_change_outside_training': np.abs(untouched - data.x_test).max()}

@@ -1,10 +1,10 @@
 """Where a training step's time goes: a chrome trace, and a table of the slowest operations.
 
-When: training is slower than you expect, and you want to know which operation it waits for,
-before you change anything.
+When: training is slower than you expect, and before you change anything you want to know which
+operation takes the time.
 
-The line that matters: `model.compile(…, options=FULL_TRACE, run_metadata=metadata)`. Keras hands
-both to every session run of fit; the metadata then holds the last step.
+The line that matters: `options=full_trace, run_metadata=metadata` in compile. Keras hands
+both to every session run of fit, and the metadata then holds the last step.
 
 Without it: the metadata stays empty, and a clock around fit says how long a step takes, but not
 what takes it. Tracing costs time at each step, so compile again without it to train.
@@ -29,31 +29,38 @@ from tensorflow_with_keras import recipe
 
 
 def build_model(shape):
-    stack = [layers.Conv2D(16, 3, activation='relu', input_shape=shape), layers.Flatten()]
-    return keras.models.Sequential(stack + [layers.Dense(10, activation='softmax')])
+    return keras.models.Sequential(
+        [
+            layers.Conv2D(16, 3, activation='relu', input_shape=shape),
+            layers.Flatten(),
+            layers.Dense(10, activation='softmax'),
+        ]
+    )
 
 
 def microseconds_by_type(metadata):
     """Time within operations, summed over each type of operation, the longest first."""
-    types, total = {op.name: op.type for op in tf.get_default_graph().get_operations()}, collections.Counter()
+    types = {op.name: op.type for op in tf.get_default_graph().get_operations()}
+    total = collections.Counter()
     for device in metadata.step_stats.dev_stats:
         for node in device.node_stats:
+            # TensorFlow adds nodes of its own, which the graph does not have
             total[types.get(node.node_name, 'TensorFlow')] += node.op_end_rel_micros - node.op_start_rel_micros
     return total.most_common()
 
 
-def run(data, epochs=3, batch_size=128, verbose=2, callbacks=(), out='.'):
+def run(data, epochs=3, batch_size=128, out='.', **fit):
     model = build_model(data.x_train.shape[1:])
-    metadata = tf.RunMetadata()
-    options = tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE)
     loss = 'sparse_categorical_crossentropy'
-    model.compile('adam', loss, metrics=['accuracy'], options=options, run_metadata=metadata)
-    model.fit(data.x_train, data.y_train, batch_size, epochs, verbose, list(callbacks))
+    metadata = tf.RunMetadata()
+    full_trace = tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE)
+    model.compile('adam', loss, ['accuracy'], options=full_trace, run_metadata=metadata)  # <- the line that matters
+    model.fit(data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, **fit)
 
-    table = microseconds_by_type(metadata)  # before anything else runs and takes the metadata's place
+    table = microseconds_by_type(metadata)  # before predict runs and its trace replaces this one
     whole = sum(time for _, time in table)
     for name, time in table[:8]:
-        print('%-28s %8d microseconds %5.1f %%' % (name, time, 100 * time / max(1, whole)))
+        print(f'{name:28} {time:8} microseconds {100 * time / max(1, whole):5.1f} %')
     with open(os.path.join(out, 'step.json'), 'w') as f:
         f.write(timeline.Timeline(metadata.step_stats).generate_chrome_trace_format())
     types = [name for name, _ in table]

@@ -1,15 +1,16 @@
 """tfdbg without a terminal: dump one training step and name the node where the first NaN arose.
 
-When: the loss is nan, and the run is a job, a container or a test, where tfdbg's screen is none.
+When: the loss is nan, and the program runs as a job, in a container or in a test, where there is
+no terminal for tfdbg's screen.
 
-The line that matters: `K.set_session(tfdbg.DumpingDebugWrapperSession(tf.Session(), folder, …))`,
-before the model is built. Every run then writes every tensor to the folder.
+The line that matters: `tfdbg.DumpingDebugWrapperSession(tf.Session(), folder, log_usage=False)`,
+as Keras's session before the model is built. Every run in it writes every tensor to the folder.
 
-Without it: Keras reports `loss: nan` and goes on, and after one step all weights are NaN: which
-of them was first can't be seen. Here a layer divides by the spread of a pixel that is always
-black, 0 / 0; an epsilon below the line cures it.
+Without it: Keras reports `loss: nan` and goes on. After one step all weights are NaN, and nothing
+tells which tensor was the first. Here a layer divides by the spread of a pixel that is always
+black, so 0 / 0; an epsilon added to the spread cures it.
 
-Checked: the node against the one that was planted, and the number of its NaNs against
+Checked: the node that is named, against the one where the NaN was planted, and its NaNs against
 NumPy's 0 / 0 on the same batch; the same model with an epsilon has none and learns.
 
 Sources: tensorflow/python/debug, TensorFlow 1.9.
@@ -33,8 +34,13 @@ def build_model(shape, epsilon):
         mean, variance = tf.nn.moments(x, [0])
         return tf.divide(x - mean, tf.sqrt(variance) + epsilon, name='by_spread')
 
-    stack = [layers.Flatten(input_shape=shape), layers.Lambda(standardize, name='standardize')]
-    model = keras.models.Sequential(stack + [layers.Dense(10, activation='softmax')])
+    model = keras.models.Sequential(
+        [
+            layers.Flatten(input_shape=shape),
+            layers.Lambda(standardize, name='standardize'),
+            layers.Dense(10, activation='softmax'),
+        ]
+    )
     model.compile('adam', 'sparse_categorical_crossentropy', metrics=['accuracy'])
     return model
 
@@ -43,28 +49,31 @@ def has_nan(datum, tensor):
     return getattr(tensor, 'dtype', None) == np.float32 and bool(np.isnan(tensor).any())
 
 
-def nan_nodes(shape, epsilon, x, y):
-    """One training step under the debugger: how many tensors, and the nodes that had a NaN, the first one first."""
+def debug_one_step(shape, epsilon, x, y):
+    """One training step under the debugger: how many tensors it had, and the nodes with a NaN, the first one first."""
     before = K.get_session()
     with tempfile.TemporaryDirectory() as folder:
-        K.set_session(tfdbg.DumpingDebugWrapperSession(tf.Session(), folder, log_usage=False))
+        debugged = tfdbg.DumpingDebugWrapperSession(tf.Session(), folder, log_usage=False)  # <- the line that matters
+        K.set_session(debugged)
         build_model(shape, epsilon).train_on_batch(x, y)
         K.set_session(before)
+
         runs = sorted(os.listdir(folder), key=lambda name: int(name.split('_')[-1]))
-        dump = tfdbg.DebugDumpDir(os.path.join(folder, runs[-1]))  # the runs before it initialise
-        return dump.size, [datum.node_name for datum in dump.find(has_nan)]
+        step = tfdbg.DebugDumpDir(os.path.join(folder, runs[-1]))  # the earlier runs initialised variables
+        return step.size, [datum.node_name for datum in step.find(has_nan)]
 
 
-def run(data, epochs=3, batch_size=32, verbose=2, callbacks=(), out='.'):
+def run(data, epochs=3, batch_size=32, out='.', **fit):
+    shape = data.x_train.shape[1:]
     x, y = data.x_train[:batch_size], data.y_train[:batch_size]
-    dumped, nodes = nan_nodes(x.shape[1:], 0.0, x, y)
+    dumped, nodes = debug_one_step(shape, 0.0, x, y)
     with open(os.path.join(out, 'nan_nodes.txt'), 'w') as f:
         f.writelines(node + '\n' for node in nodes)
-    print('%d tensors dumped, %d with a NaN; the first: %s' % (dumped, len(nodes), nodes[0]))
+    print(f'{dumped} tensors dumped, {len(nodes)} with a NaN; the first: {nodes[0]}')
 
-    nodes_cured = nan_nodes(x.shape[1:], 1e-3, x, y)[1]
-    model = build_model(x.shape[1:], 1e-3)
-    model.fit(data.x_train, data.y_train, batch_size, epochs, verbose, list(callbacks))
+    _, nodes_cured = debug_one_step(shape, 1e-3, x, y)
+    model = build_model(shape, 1e-3)
+    model.fit(data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, **fit)
     return {
         'nan_nodes': len(nodes),
         'nan_nodes_cured': len(nodes_cured),

@@ -1,13 +1,13 @@
 """Dropout and batch normalisation outside fit: the learning phase in K.function and sess.run.
 
-When: you train a Keras model in a TensorFlow loop of your own, or read a layer's output, and
-the model has dropout or batch normalisation, which do one thing in training, another after.
+When: you train a Keras model in a TensorFlow loop of your own, or read a layer's output, and the
+model has dropout or batch normalisation, which work in one way in training and in another after.
 
-The line that matters: `sess.run([step] + model.updates, {…, K.learning_phase(): 1})`: the
-phase, and the updates of the moving averages, which fit would run for you.
+The line that matters: `sess.run([step] + model.updates, {**batch, K.learning_phase(): 1})`: the
+phase, and the updates of batch normalisation's moving averages, both of which fit sees to.
 
-What goes wrong without it: nothing fails. The phase is 0 unless it is fed, so dropout drops
-nothing and batch normalisation uses its moving averages, in training too. Without the updates
+What goes wrong without it: no error is raised. The phase is 0 unless it is fed, so in training,
+too, dropout drops nothing and batch normalisation uses its moving averages. Without the updates
 those averages stay at mean 0 and variance 1, and predictions are made with them.
 
 Checked: batch normalisation in both phases and the moving averages against their closed form
@@ -31,8 +31,8 @@ def build_model(shape):
     return keras.models.Sequential(
         [
             layers.Flatten(input_shape=shape),
-            layers.BatchNormalization(momentum=MOMENTUM),
-            layers.Dropout(RATE),
+            layers.BatchNormalization(momentum=MOMENTUM, name='normalised'),
+            layers.Dropout(RATE, name='dropped'),
             layers.Dense(10),
         ]
     )
@@ -40,36 +40,37 @@ def build_model(shape):
 
 def run(data, epochs=3, batch_size=32, verbose=2):
     model = build_model(data.x_train.shape[1:])
-    normalised, dropped = model.layers[1].output, model.layers[2].output
     labels = tf.placeholder(tf.int64, [None])
     loss = tf.losses.sparse_softmax_cross_entropy(labels, model.output)
     step = tf.train.AdamOptimizer(0.01).minimize(loss, var_list=model.trainable_weights)
-    sess = K.get_session()  # which initialises all global variables so far, Adam's slots too
+    sess = K.get_session()  # initialises all global variables so far, Adam's slots too
     for epoch in range(epochs):
         order = np.random.permutation(len(data.x_train))
-        for batch in np.split(order, range(batch_size, len(order), batch_size)):
-            feed = {model.input: data.x_train[batch], labels: data.y_train[batch], K.learning_phase(): 1}
-            sess.run([step] + model.updates, feed)
+        for chosen in np.split(order, range(batch_size, len(order), batch_size)):
+            batch = {model.input: data.x_train[chosen], labels: data.y_train[chosen]}
+            sess.run([step] + model.updates, {**batch, K.learning_phase(): 1})  # <- the line that matters
         if verbose:
-            print('Epoch %d/%d' % (epoch + 1, epochs))
+            print(f'Epoch {epoch + 1}/{epochs}')
 
-    x, y = data.x_test, data.y_test
-    in_phase = K.function([model.input, K.learning_phase()], [model.output, normalised, dropped])
-    logits, after, kept = in_phase([x, 0])
-    noisy_logits, during, thinned = in_phase([x, 1])
-    unfed = sess.run(normalised, {model.input: x})
-    found = {
-        'test_accuracy': np.mean(logits.argmax(1) == y),
-        'test_accuracy_in_training_phase': np.mean(noisy_logits.argmax(1) == y),
-        'dropped_in_training_phase': np.mean((thinned == 0) & (during != 0)) / np.mean(during != 0),
-        'dropped_in_inference': np.mean(kept != after),
-        'mean_square_in_training_phase': np.mean(during**2),
-        'mean_square_in_inference': np.mean(after**2),
-        'unfed_is_inference': int(np.array_equal(unfed, after)),
+    # the same samples in both phases, 0 for inference and 1 for training
+    normalised = model.get_layer('normalised').output
+    dropped = model.get_layer('dropped').output
+    outputs_in_phase = K.function([model.input, K.learning_phase()], [model.output, normalised, dropped])
+    logits, normalised_inference, dropped_inference = outputs_in_phase([data.x_test, 0])
+    noisy_logits, normalised_training, dropped_training = outputs_in_phase([data.x_test, 1])
+    unfed = sess.run(normalised, {model.input: data.x_test})
+    results = {
+        'test_accuracy': np.mean(logits.argmax(1) == data.y_test),
+        'test_accuracy_in_training_phase': np.mean(noisy_logits.argmax(1) == data.y_test),
+        'dropped_in_training_phase': np.mean(dropped_training[normalised_training != 0] == 0),
+        'dropped_in_inference': np.mean(dropped_inference != normalised_inference),
+        'mean_square_in_training_phase': np.mean(normalised_training**2),
+        'mean_square_in_inference': np.mean(normalised_inference**2),
+        'unfed_is_inference': int(np.array_equal(unfed, normalised_inference)),
     }
-    print('Dropout drops %(dropped_in_training_phase).3f in training and %(dropped_in_inference)d after.' % found)
-    print('A phase that is not fed is %s.' % ('inference' if found['unfed_is_inference'] else 'training'))
-    return found
+    print(f'Share dropped in training: {results["dropped_in_training_phase"]:.3f}')
+    print(f'Share dropped in inference: {results["dropped_in_inference"]:.3f}')
+    return results
 
 
 if __name__ == '__main__':

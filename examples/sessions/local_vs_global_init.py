@@ -1,13 +1,16 @@
 """Local and global variables: five ways to initialise a TensorFlow metric, and which of them work.
 
-When: a model with a metric of tf.metrics stops with `Attempting to use uninitialized value`.
+When: a model with a metric of tf.metrics or tf.contrib.metrics stops with the error
+`Attempting to use uninitialized value`. (The recipe metrics/cohens_kappa wraps the metric in a
+StreamingMetric, which initialises it by itself and gives the right number, too.)
 
-The line that matters: `K.get_session().run(tf.local_variables_initializer())`, after compile,
-which makes the metric's variables, and in Keras's own session, which holds the values.
+The line that matters: `K.get_session().run(tf.local_variables_initializer())`. It comes after
+compile, which makes the metric's variables, and runs in Keras's session, which holds the values.
 
-Without it: FailedPreconditionError. Keras initialises only the global collection, where its
-weights are; a streaming metric counts in the local one. tf.global_variables_initializer() does
-not reach those counts and sets trained weights back; too early or elsewhere does nothing.
+Without it: FailedPreconditionError. Keras initialises the global variables only, where its
+weights are, and the metric counts in local ones. tf.global_variables_initializer() does not reach
+those, and sets the trained weights back. Before compile, or in another session, the right
+initialiser has no effect.
 
 Checked: each way against tf.report_uninitialized_variables at the moment of evaluation, the
 collections against a metric made in plain TensorFlow, the weights byte for byte.
@@ -25,65 +28,66 @@ from keras import layers
 from tensorflow_with_keras import recipe, session
 
 CLASSES = 10
+WAYS = ('globally', 'locally', 'too_early', 'in_another_session', 'only_uninitialized')
 
 
 def cohens_kappa(y_true, y_pred):
-    return tf.contrib.metrics.cohen_kappa(tf.argmax(y_true, 1), tf.argmax(y_pred, 1), CLASSES)[1]
+    value, update_op = tf.contrib.metrics.cohen_kappa(tf.argmax(y_true, 1), tf.argmax(y_pred, 1), CLASSES)
+    return update_op
 
 
-def compiled(model):
-    # every compile calls the metric function again, which makes new local variables
+def build_model(shape):
+    return keras.models.Sequential([layers.Flatten(input_shape=shape), layers.Dense(CLASSES, activation='softmax')])
+
+
+def compile_with_kappa(model):
+    # every compile calls cohens_kappa again, which makes new local variables
     model.compile('adam', 'categorical_crossentropy', metrics=['accuracy', cohens_kappa])
 
 
-def globally(model):
-    compiled(model)
-    K.get_session().run(tf.global_variables_initializer())
+def compile_and_initialize(model, way):
+    if way == 'too_early':
+        K.get_session().run(tf.local_variables_initializer())
+    compile_with_kappa(model)
+    if way == 'globally':
+        K.get_session().run(tf.global_variables_initializer())
+    if way == 'locally':
+        K.get_session().run(tf.local_variables_initializer())  # <- the line that matters
+    if way == 'in_another_session':
+        tf.Session().run(tf.local_variables_initializer())
+    if way == 'only_uninitialized':
+        session.initialize_uninitialized()
 
 
-def locally(model):
-    compiled(model)
-    K.get_session().run(tf.local_variables_initializer())
+def accuracy_or_none(model, x, y):
+    try:
+        return model.evaluate(x, y, verbose=0)[1]
+    except tf.errors.FailedPreconditionError as e:
+        print(f'FailedPreconditionError: {e.message.splitlines()[0]}')
+        return None
 
 
-def too_early(model):
-    K.get_session().run(tf.local_variables_initializer())
-    compiled(model)
-
-
-def in_another_session(model):
-    compiled(model)
-    tf.Session().run(tf.local_variables_initializer())
-
-
-def only_uninitialized(model):
-    compiled(model)
-    session.initialize_uninitialized()
-
-
-WAYS = (globally, locally, too_early, in_another_session, only_uninitialized)
-
-
-def run(data, epochs=3, batch_size=32, verbose=2, callbacks=()):
-    y_train, y_test = (keras.utils.to_categorical(y, CLASSES) for y in (data.y_train, data.y_test))
-    model = keras.models.Sequential([layers.Flatten(input_shape=data.x_train.shape[1:])])
-    model.add(layers.Dense(CLASSES, activation='softmax'))
+def run(data, epochs=3, batch_size=32, **fit):
+    y_train = keras.utils.to_categorical(data.y_train, CLASSES)
+    y_test = keras.utils.to_categorical(data.y_test, CLASSES)
+    model = build_model(data.x_train.shape[1:])
     model.compile(keras.optimizers.Adam(0.01), 'categorical_crossentropy')
-    model.fit(data.x_train, y_train, batch_size, epochs, verbose, list(callbacks))
-    trained, before = model.get_weights(), len(tf.local_variables())
-    found = {'global_variables': len(tf.global_variables()), 'local_variables_before': before}
+    model.fit(data.x_train, y_train, batch_size=batch_size, epochs=epochs, **fit)
+    trained = model.get_weights()
+
+    results = {'global_variables': len(tf.global_variables()), 'local_variables_before': len(tf.local_variables())}
+    compile_with_kappa(model)
+    results['local_variables_a_metric'] = len(tf.local_variables()) - results['local_variables_before']
     for way in WAYS:
         model.set_weights(trained)
-        way(model)
-        found.setdefault('local_variables_a_metric', len(tf.local_variables()) - before)
-        try:
-            _, accuracy, _ = model.evaluate(data.x_test, y_test, verbose=0)
-            found['works_' + way.__name__], said = 1, 'works, test accuracy %.3f' % accuracy
-        except tf.errors.FailedPreconditionError as e:
-            found['works_' + way.__name__], said = 0, 'FailedPreconditionError: %s' % e.message.split('\n')[0]
-        found['keeps_weights_' + way.__name__] = kept = int(all(map(np.array_equal, trained, model.get_weights())))
-        print('%-20s %s%s' % (way.__name__, said, '' if kept else '; and the trained weights are gone'))
-    return dict(found, test_accuracy=accuracy)
+        compile_and_initialize(model, way)
+        accuracy = accuracy_or_none(model, data.x_test, y_test)
+        kept = all(np.array_equal(old, new) for old, new in zip(trained, model.get_weights()))
+        print(f'{way}: the metric works: {accuracy is not None}, the trained weights are kept: {kept}')
+        results[f'works_{way}'] = int(accuracy is not None)
+        results[f'keeps_weights_{way}'] = int(kept)
+    results['test_accuracy'] = accuracy  # that of the last way, which works
+    return results
 
 
 if __name__ == '__main__':

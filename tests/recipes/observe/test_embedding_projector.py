@@ -4,13 +4,6 @@ from google.protobuf import text_format
 from matplotlib import pyplot as plt
 from tensorboard.plugins.projector import projector_config_pb2
 
-NAME = 'observe/embedding_projector'
-
-
-@pytest.fixture
-def module(load_recipe):
-    return load_recipe(NAME)
-
 
 def cut(folder, n):
     """The picture of each point, cut as the projector's proto says: row by row, width and height of one."""
@@ -29,6 +22,7 @@ def test_the_files_are_as_the_projector_wants_them(module, digits, tmp_path):
     found = module.run(digits, epochs=3, verbose=0, out=str(tmp_path))
     assert found['points'] == 360
     np.testing.assert_allclose(cut(tmp_path, 360), 1 - digits.x_test[..., 0], atol=1 / 200)  # 8 bits a pixel
+    assert (cut(tmp_path, 361)[360] == 1).all()  # 19 by 19 have room for one more, which is white
     kernel, bias = module.model.get_weights()[:2]
     expected = np.maximum(digits.x_test.reshape(360, -1).astype(np.float64) @ kernel + bias, 0)
     np.testing.assert_allclose(np.loadtxt(str(tmp_path / found['vectors'])), expected, rtol=1e-4, atol=1e-5)

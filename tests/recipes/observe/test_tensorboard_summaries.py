@@ -9,13 +9,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-NAME = 'observe/tensorboard_summaries'
-
-
-@pytest.fixture
-def module(load_recipe):
-    return load_recipe(NAME)
-
 
 def events(folder):
     found = {}

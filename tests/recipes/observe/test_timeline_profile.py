@@ -4,13 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-NAME = 'observe/timeline_profile'
-
 
 @pytest.fixture
-def module(load_recipe, monkeypatch):
+def module(module, monkeypatch):
     """The recipe, which keeps a copy of the metadata it makes its table of, and the table."""
-    module = load_recipe(NAME)
     table = module.microseconds_by_type
 
     def keep(metadata):

@@ -1,11 +1,8 @@
 import numpy as np
 from keras import backend as K
 
-NAME = 'sessions/debugger'
 
-
-def test_the_first_node_is_the_planted_one_and_the_cure_has_none(load_recipe, digits, tmp_path):
-    module = load_recipe(NAME)
+def test_the_first_node_is_the_planted_one_and_the_cure_has_none(module, digits, tmp_path):
     session = K.get_session()
     found = module.run(digits, epochs=3, verbose=0, out=str(tmp_path))
     nodes = (tmp_path / found['report']).read_text().split()
@@ -17,9 +14,8 @@ def test_the_first_node_is_the_planted_one_and_the_cure_has_none(load_recipe, di
     assert K.get_session() is session
 
 
-def test_the_dumped_tensor_has_numpys_nans(load_recipe, digits, monkeypatch):
-    module, tensors = load_recipe(NAME), []
-    has_nan = module.has_nan
+def test_the_dumped_tensor_has_numpys_nans(module, digits, monkeypatch):
+    has_nan, tensors = module.has_nan, []
 
     def recorded(datum, tensor):
         if datum.node_name == 'standardize/by_spread':
@@ -28,7 +24,7 @@ def test_the_dumped_tensor_has_numpys_nans(load_recipe, digits, monkeypatch):
 
     monkeypatch.setattr(module, 'has_nan', recorded)
     x, y = digits.x_train[:32], digits.y_train[:32]
-    module.nan_nodes(x.shape[1:], 0.0, x, y)
+    module.debug_one_step(x.shape[1:], 0.0, x, y)
     flat = x.reshape(32, -1).astype(np.float64)
     with np.errstate(invalid='ignore'):
         expected = (flat - flat.mean(axis=0)) / flat.std(axis=0)
@@ -36,8 +32,7 @@ def test_the_dumped_tensor_has_numpys_nans(load_recipe, digits, monkeypatch):
     np.testing.assert_array_equal(np.isnan(tensors[0]), np.isnan(expected))
 
 
-def test_without_the_line_that_matters_there_is_a_nan_and_no_word_on_its_origin(load_recipe, digits):
-    module = load_recipe(NAME)
+def test_without_the_line_that_matters_there_is_a_nan_and_no_word_on_its_origin(module, digits):
     model = module.build_model(digits.x_train.shape[1:], 0.0)
     loss, _ = model.train_on_batch(digits.x_train[:32], digits.y_train[:32])
     assert np.isnan(loss) and any(np.isnan(w).any() for w in model.get_weights())

@@ -12,7 +12,6 @@ from keras import backend as K
 
 from tensorflow_with_keras import recipe
 
-NAME = 'sessions/deterministic'
 PROCESS = """
 import sys
 import numpy as np
@@ -23,8 +22,8 @@ session.order_updates()
 module = recipe.load('sessions/deterministic')
 data = datasets.load('digits')
 config = {'threads': int(sys.argv[2])} if len(sys.argv) > 2 else {}
-module.start(0, 0, **dict({'threads': 1}, **config))
-hashes = [module.weights_hash(module.train(data, 1, **config)) for _ in range(int(sys.argv[1]))]
+module.start(0, 0, **{'threads': 1, **config})
+hashes = [module.weights_hash(module.train(data, 1, verbose=0, **config)) for _ in range(int(sys.argv[1]))]
 numbers = tf.placeholder(tf.float32)
 print(K.get_session().run(tf.reduce_sum(numbers), {numbers: np.random.RandomState(0).rand(3000000)}), *hashes)
 """
@@ -43,9 +42,8 @@ def of_a_process(*arguments):
     return float(words[0]), [int(word) for word in words[1:]]
 
 
-def test_the_same_bits_in_two_processes_and_others_with_more_threads(load_recipe, digits):
-    module = load_recipe(NAME)
-    here = module.weights_hash(module.train(digits, 1))  # this process has one thread
+def test_the_same_bits_in_two_processes_and_others_with_more_threads(module, digits):
+    here = module.weights_hash(module.train(digits, 1, verbose=0))  # this process has one thread
     numbers = tf.placeholder(tf.float32)
     total = K.get_session().run(tf.reduce_sum(numbers), {numbers: np.random.RandomState(0).rand(3000000)})
     assert of_a_process(2) == (float(str(total)), [here, here])
@@ -55,10 +53,7 @@ def test_the_same_bits_in_two_processes_and_others_with_more_threads(load_recipe
     assert of_a_process(0, 4)[0] != float(str(total))
 
 
-def test_the_hash_is_of_every_weight_and_only_equal_seeds_give_it(load_recipe, digits, monkeypatch):
-    module, models = load_recipe(NAME), []
-    build_model = module.build_model
-    monkeypatch.setattr(module, 'build_model', lambda shape: models.append(build_model(shape)) or models[-1])
+def test_the_hash_is_of_every_weight_and_only_equal_seeds_give_it(module, digits, monkeypatch):
     weights_hash, weights = module.weights_hash, []
 
     def recorded(model):
@@ -89,7 +84,7 @@ def test_the_hash_is_of_every_weight_and_only_equal_seeds_give_it(load_recipe, d
 
 
 @pytest.mark.parametrize('owner, function', [(np.random, 'seed'), (tf, 'set_random_seed')])
-def test_without_one_of_the_seeds_the_weights_differ(load_recipe, digits, monkeypatch, owner, function):
-    module = load_recipe(NAME)
+def test_without_one_of_the_seeds_the_weights_differ(module, digits, monkeypatch, owner, function):
     monkeypatch.setattr(owner, function, lambda seed: None)
-    assert module.weights_hash(module.train(digits, 1)) != module.weights_hash(module.train(digits, 1))
+    first, second = (module.weights_hash(module.train(digits, 1, verbose=0)) for _ in range(2))
+    assert first != second

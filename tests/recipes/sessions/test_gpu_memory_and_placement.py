@@ -1,36 +1,21 @@
 import ctypes
 import re
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras import backend as K
 
-NAME = 'sessions/gpu_memory_and_placement'
 LOGGED = re.compile(r'^(\S+): \(\w+\): (/job:\S+)$', re.M)
-
-
-@pytest.fixture
-def module(load_recipe, monkeypatch):
-    """The recipe, with its model."""
-    module, model = load_recipe(NAME), keras.models.Model
-
-    def keep(*args):
-        module.model = model(*args)
-        return module.model
-
-    monkeypatch.setattr(keras.models, 'Model', keep)
-    return module
 
 
 def test_the_devices_against_the_placement_log_and_the_device_list(module, digits, monkeypatch, capfd):
     config, devices_of, seen = module.config, module.devices_of, {}
 
-    def logging(soft=True):
-        return tf.ConfigProto.FromString(
-            config(soft).SerializeToString() + tf.ConfigProto(log_device_placement=True).SerializeToString()
-        )
+    def logging():
+        logged = config()
+        logged.log_device_placement = True
+        return logged
 
     def recorded(sess, tensor, feed):
         seen.update(devices_of(sess, tensor, feed))
@@ -62,7 +47,8 @@ def test_the_split_model_computes_what_numpy_does(module, digits):
 
 
 def test_without_the_line_that_matters_it_fails(module, digits, monkeypatch):
-    config = module.config
-    monkeypatch.setattr(module, 'config', lambda soft=True: config(soft=False))
+    strict = module.config()
+    strict.allow_soft_placement = False
+    monkeypatch.setattr(module, 'config', lambda: strict)
     with pytest.raises(tf.errors.InvalidArgumentError, match='Cannot assign a device for operation'):
         module.run(digits, epochs=1, verbose=0)

@@ -6,13 +6,10 @@ import pytest
 import tensorflow as tf
 from sklearn.metrics import accuracy_score
 
-NAME = 'sessions/keep_pretrained_weights'
-
 
 @pytest.fixture
-def module(load_recipe, monkeypatch):
+def module(module, monkeypatch):
     """The recipe, with what stands in the file that it loads."""
-    module = load_recipe(NAME)
     load_weights = keras.models.Sequential.load_weights
 
     def load(model, path):

@@ -4,15 +4,13 @@ import pytest
 import tensorflow as tf
 from keras import backend as K
 
-NAME = 'sessions/learning_phase'
 EPSILON = 1e-3  # Keras's, of batch normalisation
 BATCH = 32
 
 
 @pytest.fixture
-def module(load_recipe, monkeypatch):
+def module(module, monkeypatch):
     """The recipe, with the samples in the order of the data."""
-    module = load_recipe(NAME)
     monkeypatch.setattr(np.random, 'permutation', np.arange)
     return module
 

@@ -4,12 +4,10 @@ import pytest
 import tensorflow as tf
 from keras import backend as K
 
-NAME = 'sessions/local_vs_global_init'
 WORKS = {'globally': 0, 'locally': 1, 'too_early': 0, 'in_another_session': 0, 'only_uninitialized': 1}
 
 
-def test_each_way_against_tensorflows_own_report(load_recipe, digits, monkeypatch):
-    module = load_recipe(NAME)
+def test_each_way_against_tensorflows_own_report(module, digits, monkeypatch):
     evaluate, seen = keras.models.Sequential.evaluate, []
 
     def reported(model, *args, **kwargs):
@@ -25,7 +23,7 @@ def test_each_way_against_tensorflows_own_report(load_recipe, digits, monkeypatc
     monkeypatch.setattr(keras.models.Sequential, 'evaluate', reported)
     found = module.run(digits, epochs=2, verbose=0)
     trained = seen[1][2]
-    assert [way.__name__ for way in module.WAYS] == list(WORKS)
+    assert list(module.WAYS) == list(WORKS)
     for way, (uninitialized, without_weights, weights) in zip(WORKS, seen):
         assert without_weights == 0
         assert uninitialized == (0 if WORKS[way] else 3)
@@ -34,8 +32,8 @@ def test_each_way_against_tensorflows_own_report(load_recipe, digits, monkeypatc
     assert found['test_accuracy'] > 0.7  # chance is 0.1
 
 
-def test_the_collections(load_recipe, digits):
-    found = load_recipe(NAME).run(digits, epochs=1, verbose=0)
+def test_the_collections(module, digits):
+    found = module.run(digits, epochs=1, verbose=0)
     with tf.Graph().as_default():  # the same metric in plain TensorFlow
         tf.contrib.metrics.cohen_kappa(tf.constant([1]), tf.constant([1]), 10)
         assert (len(tf.global_variables()), len(tf.local_variables())) == (0, found['local_variables_a_metric'])
@@ -43,9 +41,8 @@ def test_the_collections(load_recipe, digits):
     assert (found['global_variables'], found['local_variables_before']) == (2 + 2 * 3 + 5, 0)
 
 
-def test_without_the_line_that_matters_it_fails(load_recipe, digits):
-    module = load_recipe(NAME)
-    model = keras.models.Sequential([keras.layers.Flatten(input_shape=(8, 8, 1)), keras.layers.Dense(10)])
-    module.compiled(model)
+def test_without_the_line_that_matters_it_fails(module, digits):
+    model = module.build_model((8, 8, 1))
+    module.compile_with_kappa(model)
     with pytest.raises(tf.errors.FailedPreconditionError, match='uninitialized value metrics/cohens_kappa'):
         model.evaluate(digits.x_test, np.eye(10)[digits.y_test], verbose=0)

@@ -4,25 +4,17 @@ import pytest
 import tensorflow as tf
 from keras import backend as K
 
-NAME = 'sessions/own_session'
-
 
 @pytest.fixture
-def module(load_recipe, monkeypatch):
-    """The recipe, with its model and with the sessions that it makes."""
-    module, sequential = load_recipe(NAME), keras.models.Sequential
+def module(module, monkeypatch):
+    """The recipe, with the sessions that it makes."""
     module.sessions = []
 
     class Session(tf.Session):
         def __init__(self, *args, **kwargs):
-            super(Session, self).__init__(*args, **kwargs)
+            super().__init__(*args, **kwargs)
             module.sessions.append(self)
 
-    def keep(stack):
-        module.model = sequential(stack)
-        return module.model
-
-    monkeypatch.setattr(keras.models, 'Sequential', keep)
     monkeypatch.setattr(tf, 'Session', Session)
     return module
 
