@@ -6,8 +6,8 @@ with layer normalization, which reads an image row by row.
 The line that matters: `self.step(inputs, states)` in `build`, which makes the cell's variables.
 
 Without it: the cell makes them when RNN's loop takes its first step, which is after Keras has
-asked the layer for its weights. The model runs and its loss falls, but the weights of
-the cell stay random and are not saved, and no message says so.
+asked the layer for its weights. The model runs and its loss falls, but the weights of the cell
+stay random and are not saved, and no message says so.
 
 Checked: the outputs of every time step, against tf.nn.dynamic_rnn with the same weights in a
 graph without Keras; that the weights are trained.
