@@ -11,7 +11,8 @@ the seeds of weights and dropout), and TensorFlow's own random operations from t
 Without it: several threads run the operations in an order that is not fixed, so the weights
 differ from run to run, with SGD as with Adam. Several threads within an operation cut a sum into
 parts, so a long sum has other last bits for each number of threads. If one of the seeds is left
-out, everything differs from the start. On a GPU the order of additions is not fixed: there this promises nothing.
+out, everything differs from the start. On a GPU the order of additions is not fixed, so there
+even all of this promises nothing.
 
 Checked: SHA-256 of all weights, in processes of their own with one thread and with four;
 tf.reduce_sum in them; the two sums of the recipe against the exact one.
