@@ -1,17 +1,20 @@
 """A TensorFlow metric that makes no variables: it goes to compile as it is.
 
 When: the TensorFlow function computes the metric of one batch and returns one tensor, as
-tf.contrib.metrics.accuracy does, and the metric is a mean over samples, so that Keras's mean
-over batches, weighted by their size, is the metric of the epoch.
+tf.contrib.metrics.accuracy does, and the metric is a mean over samples. Keras averages the
+batches' values, weighted by the size of the batch: for a mean over samples that is the metric
+of the whole epoch.
 
-The line that matters: `return tf.contrib.metrics.accuracy(predictions=…, labels=…)`. It makes
-no local variables, so nothing need be initialised; StreamingMetric refuses it, having nothing
-to reset. The classes are integers, by argmax: floating-point labels are a ValueError.
+The line that matters: `tf.contrib.metrics.accuracy(predictions=predicted, labels=true)`. It
+makes no variables, so there is nothing to initialise and nothing to reset. StreamingMetric is
+for functions that do make variables, and refuses this one. The classes have to be integers,
+which is what argmax returns: floating-point labels are a ValueError.
 
-What goes wrong: its namesake tf.metrics.accuracy does make variables, and in its place, as
-`tf.metrics.accuracy(…)[1]`, raises FailedPreconditionError. And the two take their arguments in
-opposite order, (predictions, labels) here and (labels, predictions) there. Accuracy is the same
-either way; tf.metrics.precision with the two exchanged is the recall. So name the arguments.
+What goes wrong: tf.metrics.accuracy, of the same name, does make variables. In the place of the
+line above, as `tf.metrics.accuracy(…)[1]`, it raises FailedPreconditionError. The two also take
+their arguments in opposite order: (predictions, labels) here, (labels, predictions) there.
+Accuracy is the same either way, but tf.metrics.precision with the two exchanged is the recall.
+So name the arguments.
 
 Checked: against Keras's own accuracy and scikit-learn's accuracy_score of the same predictions.
 
@@ -28,7 +31,10 @@ CLASSES = 10
 
 
 def tf_accuracy(y_true, y_pred):
-    return tf.contrib.metrics.accuracy(predictions=tf.argmax(y_pred, 1), labels=tf.argmax(y_true, 1))
+    # class numbers, from one-hot vectors and from class probabilities
+    true = tf.argmax(y_true, 1)
+    predicted = tf.argmax(y_pred, 1)
+    return tf.contrib.metrics.accuracy(predictions=predicted, labels=true)  # <- the line that matters
 
 
 def build_model(shape):
@@ -41,8 +47,10 @@ def build_model(shape):
     )
 
 
-def run(data, epochs=5, batch_size=50, verbose=2, callbacks=()):
-    y_train, y_test = (keras.utils.to_categorical(y, CLASSES) for y in (data.y_train, data.y_test))
+def run(data, epochs=5, batch_size=50, **fit):
+    y_train = keras.utils.to_categorical(data.y_train, CLASSES)
+    y_test = keras.utils.to_categorical(data.y_test, CLASSES)
+
     model = build_model(data.x_train.shape[1:])
     model.compile(loss='categorical_crossentropy', optimizer='adam', metrics=['accuracy', tf_accuracy])
     history = model.fit(
@@ -50,10 +58,10 @@ def run(data, epochs=5, batch_size=50, verbose=2, callbacks=()):
         y_train,
         batch_size=batch_size,
         epochs=epochs,
-        verbose=verbose,
         validation_data=(data.x_test, y_test),
-        callbacks=list(callbacks),
+        **fit,
     ).history
+
     return {
         'epochs': epochs,
         'local_variables': len(tf.local_variables()),

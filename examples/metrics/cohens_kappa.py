@@ -1,9 +1,10 @@
 """Cohen's kappa of every epoch, streamed by TensorFlow and right in Keras.
 
-When: the metric you want is in tf.metrics or tf.contrib.metrics but not in Keras, and is no
-average over batches. Kappa is such a one: agreement with the labels beyond what chance gives.
+When: the metric you want is in tf.metrics or tf.contrib.metrics but not in Keras, and is not an
+average over batches. Cohen's kappa is such a metric: how far predictions and labels agree
+beyond what chance alone would give.
 
-The line that matters: `metrics=[…, StreamingMetric(cohens_kappa)]`.
+The line that matters: `metrics=['accuracy', StreamingMetric(cohens_kappa)]`.
 
 Without it: Keras prints the running value averaged over the batches, carries every epoch into
 the next and training into validation, and asks for an initialiser call first. The recipe
@@ -27,8 +28,10 @@ CLASSES = 10
 
 
 def cohens_kappa(y_true, y_pred):
-    # one-hot vectors and class probabilities, both turned into class numbers by argmax
-    return tf.contrib.metrics.cohen_kappa(tf.argmax(y_true, 1), tf.argmax(y_pred, 1), CLASSES)
+    # class numbers, from one-hot vectors and from class probabilities
+    true = tf.argmax(y_true, 1)
+    predicted = tf.argmax(y_pred, 1)
+    return tf.contrib.metrics.cohen_kappa(true, predicted, CLASSES)
 
 
 def build_model(shape):
@@ -47,23 +50,25 @@ def build_model(shape):
     return keras.models.Sequential(stack + [layers.Dense(CLASSES, activation='softmax')])
 
 
-def run(data, epochs=5, batch_size=64, verbose=2, callbacks=()):
-    y_train, y_test = (keras.utils.to_categorical(y, CLASSES) for y in (data.y_train, data.y_test))
+def run(data, epochs=5, batch_size=64, **fit):
+    y_train = keras.utils.to_categorical(data.y_train, CLASSES)
+    y_test = keras.utils.to_categorical(data.y_test, CLASSES)
+
     model = build_model(data.x_train.shape[1:])
     model.compile(
         loss='categorical_crossentropy',
         optimizer=keras.optimizers.Adadelta(),
-        metrics=['accuracy', StreamingMetric(cohens_kappa)],
+        metrics=['accuracy', StreamingMetric(cohens_kappa)],  # <- the line that matters
     )
     history = model.fit(
         data.x_train,
         y_train,
         batch_size=batch_size,
         epochs=epochs,
-        verbose=verbose,
         validation_data=(data.x_test, y_test),
-        callbacks=list(callbacks),
+        **fit,
     ).history
+
     return {
         'epochs': epochs,
         'train_kappa': history['cohens_kappa'][-1],

@@ -4,12 +4,12 @@ When: you met `metric(…)[1]` with `tf.local_variables_initializer()` in a post
 old script, and want to know what its numbers mean. For your own work use metrics/cohens_kappa.
 
 The line that matters: `K.get_session().run(tf.local_variables_initializer())`, after compile
-and in Keras's own session. Without it: FailedPreconditionError. It starts the counts once, and
-nothing ever sets them back.
+and in Keras's own session. Without it: FailedPreconditionError. It sets the metric's counts to
+zero, once: nothing sets them back to zero later.
 
 What goes wrong with it: the counts are never reset, so each epoch carries all earlier ones and
-validation carries training; and Keras averages the running value over the batches. The number
-is no kappa of anything.
+validation carries training. And Keras averages the running value over the batches. The number
+that it prints is the kappa of no set of predictions.
 
 Checked: both numbers, from the confusion matrices that scikit-learn makes of every batch's
 predictions, and scikit-learn's cohen_kappa_score of the last predictions.
@@ -29,9 +29,9 @@ CLASSES = 10
 
 
 def cohens_kappa(y_true, y_pred):
-    y_true_classes = tf.argmax(y_true, 1)
-    y_pred_classes = tf.argmax(y_pred, 1)
-    return tf.contrib.metrics.cohen_kappa(y_true_classes, y_pred_classes, CLASSES)[1]
+    true = tf.argmax(y_true, 1)
+    predicted = tf.argmax(y_pred, 1)
+    return tf.contrib.metrics.cohen_kappa(true, predicted, CLASSES)[1]  # the update op
 
 
 def build_model(shape):
@@ -50,29 +50,30 @@ def build_model(shape):
     return keras.models.Sequential(stack + [layers.Dense(CLASSES, activation='softmax')])
 
 
-def run(data, epochs=5, batch_size=128, verbose=2, callbacks=()):
-    y_train, y_test = (keras.utils.to_categorical(y, CLASSES) for y in (data.y_train, data.y_test))
+def run(data, epochs=5, batch_size=128, **fit):
+    y_train = keras.utils.to_categorical(data.y_train, CLASSES)
+    y_test = keras.utils.to_categorical(data.y_test, CLASSES)
+
     model = build_model(data.x_train.shape[1:])
     model.compile(
         loss='categorical_crossentropy', optimizer=keras.optimizers.Adadelta(), metrics=['accuracy', cohens_kappa]
     )
-    K.get_session().run(tf.local_variables_initializer())
+    K.get_session().run(tf.local_variables_initializer())  # <- the line that matters
     history = model.fit(
         data.x_train,
         y_train,
         batch_size=batch_size,
         epochs=epochs,
-        verbose=verbose,
         validation_data=(data.x_test, y_test),
-        callbacks=list(callbacks),
+        **fit,
     ).history
-    true_kappa = cohen_kappa_score(data.y_test, model.predict(data.x_test).argmax(1))
+
     printed_kappa = history['val_cohens_kappa'][-1]
-    print(
-        'Keras prints a test kappa of %.3f, scikit-learn finds %.3f in the same predictions: TensorFlow '
-        'counted every batch since the\nfirst epoch, training included, and Keras averaged what it '
-        'said on the way.' % (printed_kappa, true_kappa)
-    )
+    predicted = model.predict(data.x_test).argmax(1)
+    true_kappa = cohen_kappa_score(data.y_test, predicted)
+    print(f'Keras prints a test kappa of {printed_kappa:.3f}, and the same predictions have one of {true_kappa:.3f}.')
+    print('TensorFlow counted every batch since the first epoch, training included, and Keras averaged')
+    print('the values that this count had after each batch.')
     return {
         'epochs': epochs,
         'test_accuracy': history['val_acc'][-1],

@@ -1,16 +1,16 @@
 """A metric that cannot stream: computed once an epoch, where EarlyStopping can watch it.
 
-When: the metric needs all predictions at once, as those do that sort them, or exists only in
-scikit-learn. Here: the exact average precision, one class against the rest.
+When: the metric needs all predictions at once, as every metric does that sorts them, or exists
+only in scikit-learn. Here it is the exact average precision, one class against the rest.
 
-The line that matters: `callbacks=[score, stop, keep_best]`, with the callback that writes into
-`logs` before those that read it. Keras hands one dict to all callbacks of an epoch, in the
-order of the list.
+The line that matters: `callbacks=[score, stop, keep_best, *callbacks]`. The callback that writes
+the metric into `logs` comes before those that read it: Keras hands one dict to all callbacks of
+an epoch, in the order of the list.
 
 What goes wrong: with `score` behind them, EarlyStopping and ModelCheckpoint warn that their
 metric is not available, training goes on to the last epoch, and no weights are kept. History
-shows the metric all the same, since it comes last. Keras's progress line does not: its logger
-comes first, so the callback prints a line of its own.
+shows the metric all the same, since Keras puts it at the end of the list. Keras's progress line
+does not show it even here: its logger comes first. So the callback prints a line of its own.
 
 Checked: the average precision of every epoch, the epoch at which training stops and the kept
 weights, against scikit-learn's average_precision_score of predictions that the test makes.
@@ -32,26 +32,28 @@ CLASSES = 10
 
 class EpochScore(keras.callbacks.Callback):
     def __init__(self, x, y):
-        super(EpochScore, self).__init__()
-        self.x, self.y = x, y
+        super().__init__()
+        self.x = x
+        self.y = y
 
     def on_epoch_end(self, epoch, logs=None):
         logs['val_ap'] = average_precision_score(self.y, self.model.predict(self.x), average='macro')
         if self.params['verbose']:
-            print('val_ap: %.4f' % logs['val_ap'])
+            print(f'val_ap: {logs["val_ap"]:.4f}')
 
 
 def build_model(shape):
     hidden = layers.Dense(128, activation='relu')
-    return keras.models.Sequential(
-        [layers.Flatten(input_shape=shape), hidden, layers.Dense(CLASSES, activation='softmax')]
-    )
+    output = layers.Dense(CLASSES, activation='softmax')
+    return keras.models.Sequential([layers.Flatten(input_shape=shape), hidden, output])
 
 
-def run(data, epochs=40, batch_size=32, verbose=2, callbacks=()):
-    y_train, y_test = (keras.utils.to_categorical(y, CLASSES) for y in (data.y_train, data.y_test))
+def run(data, epochs=40, batch_size=32, callbacks=(), **fit):
+    y_train = keras.utils.to_categorical(data.y_train, CLASSES)
+    y_test = keras.utils.to_categorical(data.y_test, CLASSES)
     n = len(y_train) * 4 // 5  # the rest decides when to stop, so that the test set need not
     x_val, y_val = data.x_train[n:], y_train[n:]
+
     model = build_model(data.x_train.shape[1:])
     model.compile(keras.optimizers.Adam(0.01), 'categorical_crossentropy', metrics=['accuracy'])
     with tempfile.TemporaryDirectory() as folder:
@@ -66,11 +68,12 @@ def run(data, epochs=40, batch_size=32, verbose=2, callbacks=()):
             y_train[:n],
             batch_size=batch_size,
             epochs=epochs,
-            verbose=verbose,
             validation_data=(x_val, y_val),
-            callbacks=[score, stop, keep_best] + list(callbacks),
+            callbacks=[score, stop, keep_best, *callbacks],  # <- the line that matters
+            **fit,
         ).history
         model.load_weights(best)
+
     return {
         'epochs': len(history['val_ap']),
         'best_val_ap': max(history['val_ap']),

@@ -1,89 +1,99 @@
 """TensorFlow's streaming metrics, all on one model: find your line and copy it.
 
 When: you look for the way to call a function of tf.metrics or tf.contrib.metrics. Left out: what
-is deprecated in 1.9, and what gives a whole curve, vector or matrix.
+is deprecated in 1.9, and what gives a whole curve, vector or matrix. To make one number of the
+vector that a function …_at_thresholds gives, see metrics/operating_point.
 
-The line that matters: `said=p[:, 8] > THRESHOLD`, for what counts yes and no.
+The line that matters: `return p[:, 8] > 0.3`, for the functions that count yes and no.
 
-What goes wrong: without it each score above 0 is a yes. The recall is 1, the precision that of
-chance, with no error. Mind, too, that labels come second in contrib's functions streaming_….
+What goes wrong: without it each score above 0 is a yes. The recall is then 1 and the precision
+that of chance, with no error. Mind, too, that contrib's functions streaming_… take the labels
+second, where those of tf.metrics take them first.
 
 Checked: each line against a reference of its own, by scikit-learn, SciPy or NumPy.
 
 Sources: tf.metrics and tf.contrib.metrics, TensorFlow 1.9.
 """
 
-import functools
-from types import SimpleNamespace
-
+import keras
 import tensorflow as tf
-from keras import layers, models, utils
-from tensorflow import metrics as m
+from keras import layers
+from tensorflow import metrics
 from tensorflow.contrib import metrics as contrib
 
 from tensorflow_with_keras import recipe
 from tensorflow_with_keras.streaming import StreamingMetric
 
-CLASSES, THRESHOLD = 10, 0.3
+CLASSES = 10
 
 
-@functools.lru_cache(maxsize=1)  # made once for the whole table
-def inputs(t, p):
-    true, guess, top = tf.argmax(t, 1), tf.argmax(p, 1), tf.cast(tf.nn.top_k(p, 3)[1], tf.int64)  # class numbers
-    eight = dict(is8=t[:, 8], score=p[:, 8], yes=t[:, 8] > 0.5, said=p[:, 8] > THRESHOLD)  # one class, the eights
-    return SimpleNamespace(t=t, p=p, sure=tf.reduce_max(p, 1), true=true, guess=guess, top=top, **eight)
+def is_eight(p):
+    return p[:, 8] > 0.3  # <- the line that matters
 
 
-def at_threshold(values, update_op):
-    return values[0], update_op
-
-
-TABLE = {
-    'accuracy': lambda i: m.accuracy(i.true, i.guess),
-    'mean_iou': lambda i: m.mean_iou(i.true, i.guess, CLASSES),
-    'mean_per_class_accuracy': lambda i: m.mean_per_class_accuracy(i.true, i.guess, CLASSES),
-    'cohen_kappa': lambda i: contrib.cohen_kappa(i.true, i.guess, CLASSES),
-    'average_precision_at_k': lambda i: m.average_precision_at_k(i.true, i.p, 3),
-    'precision_at_k': lambda i: m.precision_at_k(i.true, i.p, 3),
-    'precision_at_top_k': lambda i: m.precision_at_top_k(i.true[:, tf.newaxis], i.top),
-    'recall_at_k': lambda i: m.recall_at_k(i.true, i.p, 3),
-    'recall_at_top_k': lambda i: m.recall_at_top_k(i.true[:, tf.newaxis], i.top),
-    'auc': lambda i: m.auc(i.is8, i.score),
-    'dynamic_auc': lambda i: contrib.streaming_dynamic_auc(i.is8, i.score),
-    'sensitivity_at_specificity': lambda i: m.sensitivity_at_specificity(i.is8, i.score, 0.9),
-    'specificity_at_sensitivity': lambda i: m.specificity_at_sensitivity(i.is8, i.score, 0.9),
-    'precision_at_recall': lambda i: contrib.precision_at_recall(i.is8, i.score, 0.9),
-    'recall_at_precision': lambda i: contrib.recall_at_precision(i.is8, i.score, 0.9),
-    'false_negative_rate': lambda i: contrib.streaming_false_negative_rate(i.said, i.yes),
-    'false_positive_rate': lambda i: contrib.streaming_false_positive_rate(i.said, i.yes),
-    'mean_absolute_error': lambda i: m.mean_absolute_error(i.t, i.p),
-    'mean_squared_error': lambda i: m.mean_squared_error(i.t, i.p),
-    'root_mean_squared_error': lambda i: m.root_mean_squared_error(i.t, i.p),
-    'mean_relative_error': lambda i: m.mean_relative_error(i.t, i.p, 1 + i.t),
-    'mean_cosine_distance': lambda i: m.mean_cosine_distance(*(tf.nn.l2_normalize(x, 1) for x in (i.t, i.p)), dim=1),
-    'covariance': lambda i: contrib.streaming_covariance(i.p, i.t),
-    'pearson_correlation': lambda i: contrib.streaming_pearson_correlation(i.p, i.t),
-    'mean': lambda i: m.mean(i.sure),
-    'percentage_below': lambda i: m.percentage_below(i.sure, 0.5),
+# t are the labels as one-hot vectors, p the predicted probabilities, both of shape (batch, CLASSES).
+METRICS = {
+    # from class numbers
+    'accuracy': lambda t, p: metrics.accuracy(tf.argmax(t, 1), tf.argmax(p, 1)),
+    'mean_iou': lambda t, p: metrics.mean_iou(tf.argmax(t, 1), tf.argmax(p, 1), CLASSES),
+    'mean_per_class_accuracy': lambda t, p: metrics.mean_per_class_accuracy(tf.argmax(t, 1), tf.argmax(p, 1), CLASSES),
+    'cohen_kappa': lambda t, p: contrib.cohen_kappa(tf.argmax(t, 1), tf.argmax(p, 1), CLASSES),
+    # from the 3 classes with the highest scores
+    'average_precision_at_k': lambda t, p: metrics.average_precision_at_k(tf.argmax(t, 1), p, 3),
+    'precision_at_k': lambda t, p: metrics.precision_at_k(tf.argmax(t, 1), p, 3),
+    'precision_at_top_k': lambda t, p: metrics.precision_at_top_k(tf.argmax(t, 1), tf.nn.top_k(p, 3).indices),
+    'recall_at_k': lambda t, p: metrics.recall_at_k(tf.argmax(t, 1), p, 3),
+    'recall_at_top_k': lambda t, p: metrics.recall_at_top_k(tf.argmax(t, 1), tf.nn.top_k(p, 3).indices),
+    # from the labels and the scores of one class, here the eights
+    'auc': lambda t, p: metrics.auc(t[:, 8], p[:, 8]),
+    'dynamic_auc': lambda t, p: contrib.streaming_dynamic_auc(t[:, 8], p[:, 8]),
+    'sensitivity_at_specificity': lambda t, p: metrics.sensitivity_at_specificity(t[:, 8], p[:, 8], 0.9),
+    'specificity_at_sensitivity': lambda t, p: metrics.specificity_at_sensitivity(t[:, 8], p[:, 8], 0.9),
+    'precision_at_recall': lambda t, p: contrib.precision_at_recall(t[:, 8], p[:, 8], 0.9),
+    'recall_at_precision': lambda t, p: contrib.recall_at_precision(t[:, 8], p[:, 8], 0.9),
+    # from the labels of one class, and yes or no
+    'precision': lambda t, p: metrics.precision(t[:, 8], is_eight(p)),
+    'recall': lambda t, p: metrics.recall(t[:, 8], is_eight(p)),
+    'true_positives': lambda t, p: metrics.true_positives(t[:, 8], is_eight(p)),
+    'true_negatives': lambda t, p: metrics.true_negatives(t[:, 8], is_eight(p)),
+    'false_positives': lambda t, p: metrics.false_positives(t[:, 8], is_eight(p)),
+    'false_negatives': lambda t, p: metrics.false_negatives(t[:, 8], is_eight(p)),
+    'false_positive_rate': lambda t, p: contrib.streaming_false_positive_rate(is_eight(p), t[:, 8]),
+    'false_negative_rate': lambda t, p: contrib.streaming_false_negative_rate(is_eight(p), t[:, 8]),
+    # from any numbers
+    'mean_absolute_error': lambda t, p: metrics.mean_absolute_error(t, p),
+    'mean_squared_error': lambda t, p: metrics.mean_squared_error(t, p),
+    'root_mean_squared_error': lambda t, p: metrics.root_mean_squared_error(t, p),
+    'mean_relative_error': lambda t, p: metrics.mean_relative_error(t, p, normalizer=1 + t),
+    'mean_cosine_distance': lambda t, p: metrics.mean_cosine_distance(t, tf.nn.l2_normalize(p, 1), dim=1),
+    'covariance': lambda t, p: contrib.streaming_covariance(p, t),
+    'pearson_correlation': lambda t, p: contrib.streaming_pearson_correlation(p, t),
+    # from predictions alone, here the highest of each sample's probabilities
+    'mean': lambda t, p: metrics.mean(tf.reduce_max(p, 1)),
+    'percentage_below': lambda t, p: metrics.percentage_below(tf.reduce_max(p, 1), 0.5),
 }
-for name in ['precision', 'recall'] + [t + n for t in ('true_', 'false_') for n in ('positives', 'negatives')]:
-    TABLE[name] = lambda i, name=name: getattr(m, name)(i.yes, i.said)
-    name += '_at_thresholds'  # a value for each threshold, of which Keras shows one
-    TABLE[name] = lambda i, name=name: at_threshold(*getattr(m, name)(i.is8, i.score, [THRESHOLD]))
 
 
 def build_model(shape):
-    return models.Sequential([layers.Flatten(input_shape=shape), layers.Dense(CLASSES, activation='softmax')])
+    return keras.models.Sequential([layers.Flatten(input_shape=shape), layers.Dense(CLASSES, activation='softmax')])
 
 
-def run(data, epochs=15, batch_size=32, verbose=2, callbacks=()):
-    y_train, y_test = (utils.to_categorical(y, CLASSES) for y in (data.y_train, data.y_test))
+def run(data, epochs=15, batch_size=32, **fit):
+    y_train = keras.utils.to_categorical(data.y_train, CLASSES)
+    y_test = keras.utils.to_categorical(data.y_test, CLASSES)
+
     model = build_model(data.x_train.shape[1:])
-    metrics = [StreamingMetric(lambda t, p, f=f: f(inputs(t, p)), name=name) for name, f in sorted(TABLE.items())]
     model.compile('adam', 'categorical_crossentropy')
-    model.fit(data.x_train, y_train, batch_size, epochs, verbose, list(callbacks))
-    model.compile('adam', 'categorical_crossentropy', metrics)  # only now: training does without them
-    return dict(zip(model.metrics_names, model.evaluate(data.x_test, y_test, batch_size, 0)), epochs=epochs)
+    model.fit(data.x_train, y_train, batch_size=batch_size, epochs=epochs, **fit)
+
+    # Compiled again, now with the metrics: training is faster without them.
+    streaming = [StreamingMetric(function, name=name) for name, function in METRICS.items()]
+    model.compile('adam', 'categorical_crossentropy', metrics=streaming)
+    values = model.evaluate(data.x_test, y_test, batch_size=batch_size, verbose=0)
+
+    results = dict(zip(model.metrics_names, values))
+    results['epochs'] = epochs
+    return results
 
 
 if __name__ == '__main__':

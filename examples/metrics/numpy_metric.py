@@ -1,17 +1,18 @@
 """Any NumPy or scikit-learn function as a metric, through tf.py_func.
 
 When: the metric exists in Python and is a mean over samples, so that Keras's mean over batches
-is right. Here: how high the true class ranks among the ten, 1 for first, 1/2 for second and so
-on. A function that is no such mean, as F1, belongs into metrics/epoch_callback.
+is right. Here: how high the true class ranks among the ten, where first counts 1, second 1/2,
+third 1/3 and so on. A metric that is no mean over samples, such as F1, needs the recipe
+metrics/epoch_callback.
 
-The line that matters: `score = tf.py_func(ranking, [y_true, y_pred], tf.float64)`. NumPy
-computes in float64, and the type must be the one that the function returns: with tf.float32
-it is an InvalidArgumentError at the first batch.
+The line that matters: `tf.py_func(ranking, [y_true, y_pred], tf.float64)`. The type must be the
+one that the Python function returns, and NumPy computes in float64: with tf.float32 it is an
+InvalidArgumentError at the first batch.
 
 What goes wrong: TensorFlow does not know the shape of what Python returns. Keras's metrics do
-not mind, but whatever looks at the shape does: without `set_shape` StreamingMetric refuses the
-tensor. It has no gradient either, so it is no loss; and the function runs in this process,
-once a batch, while the step waits: what that costs, this recipe prints.
+not need it, but other code does: without `set_shape` StreamingMetric refuses the tensor. There
+is no gradient either, so it cannot be a loss. And the function runs in this process, once for
+every batch, while the training step waits: this recipe prints what that costs.
 
 Checked: against the function itself on the predictions of the whole test set, and against the
 mean reciprocal rank by NumPy.
@@ -29,7 +30,7 @@ from sklearn.metrics import label_ranking_average_precision_score
 from tensorflow_with_keras import recipe
 
 CLASSES = 10
-seconds = []  # that each call took
+seconds = []  # that each call of `ranking` took
 
 
 def ranking(y_true, y_pred):
@@ -40,38 +41,41 @@ def ranking(y_true, y_pred):
 
 
 def reciprocal_rank(y_true, y_pred):
-    score = tf.py_func(ranking, [y_true, y_pred], tf.float64)
+    score = tf.py_func(ranking, [y_true, y_pred], tf.float64)  # <- the line that matters
     score.set_shape(())  # one number
     return tf.cast(score, tf.float32)
 
 
 def build_model(shape):
     hidden = layers.Dense(64, activation='relu')
-    return keras.models.Sequential(
-        [layers.Flatten(input_shape=shape), hidden, layers.Dense(CLASSES, activation='softmax')]
-    )
+    output = layers.Dense(CLASSES, activation='softmax')
+    return keras.models.Sequential([layers.Flatten(input_shape=shape), hidden, output])
 
 
-def run(data, epochs=6, batch_size=64, verbose=2, callbacks=()):
-    y_train, y_test = (keras.utils.to_categorical(y, CLASSES) for y in (data.y_train, data.y_test))
+def run(data, epochs=6, batch_size=64, **fit):
+    y_train = keras.utils.to_categorical(data.y_train, CLASSES)
+    y_test = keras.utils.to_categorical(data.y_test, CLASSES)
+
     model = build_model(data.x_train.shape[1:])
     model.compile('adam', 'categorical_crossentropy', metrics=['accuracy', reciprocal_rank])
-    del seconds[:]
+    seconds.clear()
     begin = time.perf_counter()
     history = model.fit(
         data.x_train,
         y_train,
         batch_size=batch_size,
         epochs=epochs,
-        verbose=verbose,
         validation_data=(data.x_test, y_test),
-        callbacks=list(callbacks),
+        **fit,
     ).history
-    step = (time.perf_counter() - begin) / len(seconds)
-    print('A step took %.1f ms, of that the function %.1f ms.' % (1e3 * step, 1e3 * sum(seconds) / len(seconds)))
+
+    calls = len(seconds)
+    step = 1000 * (time.perf_counter() - begin) / calls
+    function = 1000 * sum(seconds) / calls
+    print(f'A step took {step:.1f} ms, of that the function {function:.1f} ms.')
     return {
         'epochs': epochs,
-        'calls': len(seconds),
+        'calls': calls,
         'test_accuracy': history['val_acc'][-1],
         'test_reciprocal_rank': history['val_reciprocal_rank'][-1],
     }

@@ -1,8 +1,9 @@
 """Area under the ROC curve with several classes, one against the rest, and how exact it is.
 
-When: you want to know how well scores rank, whatever threshold is chosen later.
+When: you want to know how well the scores rank the samples, whatever threshold is chosen later.
 
-The line that matters: `tf.metrics.auc(y_true[:, c], y_pred[:, c], …)`, once for each class.
+The line that matters: `tf.metrics.auc(y_true[:, c], y_pred[:, c], **options)`, once for each
+class.
 
 What goes wrong: given the whole matrices, tf.metrics.auc puts all classes into one heap (the
 micro average), where it ranks scores of different classes against each other. And it knows the
@@ -10,10 +11,10 @@ curve at `num_thresholds` evenly spaced thresholds only. A network that is sure 
 most scores close to 0 and 1, between two thresholds, and the default of 200 is then not enough.
 
 What helps: summation_method='minoring' and 'majoring' are a floor and a ceiling of the true
-area, 'careful_interpolation' lies half-way between them, so half their distance is the error
-you may be making. More thresholds narrow it slowly. Ranks are all that counts here, so scores
-spread out by an increasing function, such as the sigmoid of logits divided by 20, narrow it
-at once.
+area. 'careful_interpolation' lies half-way between them, so half their distance is the largest
+error that it can have. More thresholds bring floor and ceiling together slowly. Since only ranks
+count here, scores may be spread out by an increasing function, such as the sigmoid of logits
+divided by 20, and that brings them together at once.
 
 Checked: scikit-learn's roc_auc_score of the same predictions, averaged over the classes, lies
 between floor and ceiling.
@@ -30,27 +31,29 @@ from tensorflow_with_keras import recipe
 from tensorflow_with_keras.streaming import StreamingMetric
 
 CLASSES = 3  # closed loops in a digit, as most people write it: none, one, or two
-LOOPS = np.array([1, 0, 0, 0, 0, 0, 1, 0, 2, 1])
+LOOPS = np.array([1, 0, 0, 0, 0, 0, 1, 0, 2, 1])  # of the digits from 0 to 9
 
 
 def one_vs_rest_auc(y_true, y_pred, **options):
-    pairs = [tf.metrics.auc(y_true[:, c], y_pred[:, c], **options) for c in range(CLASSES)]
-    values, update_ops = zip(*pairs)
+    values = []
+    update_ops = []
+    for c in range(CLASSES):
+        value, update_op = tf.metrics.auc(y_true[:, c], y_pred[:, c], **options)  # <- the line that matters
+        values.append(value)
+        update_ops.append(update_op)
     return tf.reduce_mean(values), tf.group(*update_ops)
 
 
 def build_model(shape):
-    return keras.models.Sequential(
-        [
-            layers.Flatten(input_shape=shape),
-            layers.Dense(64, activation='relu'),
-            layers.Dense(CLASSES, activation='softmax'),
-        ]
-    )
+    hidden = layers.Dense(64, activation='relu')
+    output = layers.Dense(CLASSES, activation='softmax')
+    return keras.models.Sequential([layers.Flatten(input_shape=shape), hidden, output])
 
 
-def run(data, epochs=5, batch_size=64, verbose=2, callbacks=()):
-    y_train, y_test = (keras.utils.to_categorical(y, CLASSES) for y in (LOOPS[data.y_train], LOOPS[data.y_test]))
+def run(data, epochs=5, batch_size=64, **fit):
+    y_train = keras.utils.to_categorical(LOOPS[data.y_train], CLASSES)
+    y_test = keras.utils.to_categorical(LOOPS[data.y_test], CLASSES)
+
     model = build_model(data.x_train.shape[1:])
     model.compile(
         loss='categorical_crossentropy',
@@ -66,12 +69,14 @@ def run(data, epochs=5, batch_size=64, verbose=2, callbacks=()):
         y_train,
         batch_size=batch_size,
         epochs=epochs,
-        verbose=verbose,
         validation_data=(data.x_test, y_test),
-        callbacks=list(callbacks),
+        **fit,
     ).history
-    auc, floor, ceiling = (history['val_' + name][-1] for name in ('auc', 'floor', 'ceiling'))
-    print('ROC AUC of the test set: %.4f, and surely between %.4f and %.4f.' % (auc, floor, ceiling))
+
+    auc = history['val_auc'][-1]
+    floor = history['val_floor'][-1]
+    ceiling = history['val_ceiling'][-1]
+    print(f'ROC AUC of the test set: {auc:.4f}, and certainly between {floor:.4f} and {ceiling:.4f}.')
     return {'epochs': epochs, 'test_auc': auc, 'test_auc_floor': floor, 'test_auc_ceiling': ceiling}
 
 

@@ -8,13 +8,6 @@ from sklearn.metrics import accuracy_score, precision_score, recall_score
 from tensorflow_with_keras import session
 from tensorflow_with_keras.streaming import StreamingMetric
 
-NAME = 'metrics/accuracy_stateless'
-
-
-@pytest.fixture
-def module(load_recipe):
-    return load_recipe(NAME)
-
 
 def test_it_is_the_accuracy_and_makes_no_variables(module, digits):
     found = module.run(digits, epochs=4, batch_size=50, verbose=0)  # 360 test samples: the last batch has 10

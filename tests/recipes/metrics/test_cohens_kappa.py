@@ -5,13 +5,10 @@ import tensorflow as tf
 from keras import backend as K
 from sklearn.metrics import accuracy_score, cohen_kappa_score
 
-NAME = 'metrics/cohens_kappa'
-
 
 @pytest.fixture
-def module(load_recipe, monkeypatch):
+def module(module, monkeypatch):
     """The recipe, with a record of every batch that its metric sees."""
-    module = load_recipe(NAME)
     cohens_kappa, module.batches = module.cohens_kappa, []
 
     def recorded(y_true, y_pred):
@@ -51,9 +48,9 @@ def test_without_the_line_that_matters_it_is_wrong(module, digits, monkeypatch):
 
 
 @pytest.mark.parametrize('shape, parameters', [((28, 28, 1), 1199882), ((8, 8, 1), 320 + 36 * 32 * 10 + 10)])
-def test_the_networks_are_the_published_one_and_a_small_one(load_recipe, shape, parameters):
+def test_the_networks_are_the_published_one_and_a_small_one(module, shape, parameters):
     # 1,199,882 parameters: what Keras's own mnist_cnn example prints
-    model = load_recipe(NAME).build_model(shape)
+    model = module.build_model(shape)
     assert isinstance(model, keras.models.Sequential) and model.count_params() == parameters
 
 

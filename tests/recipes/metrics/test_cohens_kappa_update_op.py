@@ -4,12 +4,10 @@ import tensorflow as tf
 from keras import backend as K
 from sklearn.metrics import cohen_kappa_score
 
-NAME = 'metrics/cohens_kappa_update_op'
 BATCH = 128
 
 
-def test_both_numbers(load_recipe, digits, monkeypatch):
-    module = load_recipe(NAME)
+def test_both_numbers(module, digits, monkeypatch):
     original, batches = module.cohens_kappa, []
 
     def cohens_kappa(y_true, y_pred):  # records every batch on its way
@@ -41,18 +39,18 @@ WRONG = {
 
 
 @pytest.mark.parametrize('how', sorted(WRONG))
-def test_without_the_line_that_matters_it_fails(load_recipe, digits, monkeypatch, how):
-    module = load_recipe(NAME)
+def test_without_the_line_that_matters_it_fails(module, digits, monkeypatch, how):
+
+    class Session:
+        run = staticmethod(WRONG[how])
 
     class RecipeBackend:  # what the recipe, and only the recipe, takes for keras.backend
-        @staticmethod
-        def get_session():
-            return type('Session', (), {'run': staticmethod(WRONG[how])})
+        get_session = Session
 
     monkeypatch.setattr(module, 'K', RecipeBackend)
     with pytest.raises(tf.errors.FailedPreconditionError):
         module.run(digits, epochs=1, verbose=0)
 
 
-def test_mnist_gets_the_posts_own_network(load_recipe):
-    assert load_recipe(NAME).build_model((28, 28, 1)).count_params() == 1199882  # as Keras's mnist_cnn example has it
+def test_mnist_gets_the_posts_own_network(module):
+    assert module.build_model((28, 28, 1)).count_params() == 1199882  # as Keras's mnist_cnn example has it

@@ -3,13 +3,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-NAME = 'metrics/epoch_callback'
 N = 1149  # four fifths of 1437 for training
-
-
-@pytest.fixture
-def module(load_recipe):
-    return load_recipe(NAME)
 
 
 class Record(keras.callbacks.Callback):

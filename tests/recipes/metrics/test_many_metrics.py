@@ -5,13 +5,7 @@ from scipy.spatial.distance import cosine
 from scipy.stats import pearsonr
 from sklearn import metrics as sk
 
-NAME = 'metrics/many_metrics'
 THRESHOLDS = np.concatenate([[-1e-7], np.arange(1, 199) / 199, [1 + 1e-7]])  # as TensorFlow documents its 200
-
-
-@pytest.fixture
-def module(load_recipe):
-    return load_recipe(NAME)
 
 
 def counted(count, y, p):
@@ -76,8 +70,14 @@ REFERENCES = {  # of labels and probabilities
     'specificity_at_sensitivity': specificity_at_sensitivity,
     'precision_at_recall': precision_at_recall,
     'recall_at_precision': recall_at_precision,
-    'false_negative_rate': lambda y, p: 1 - counted(sk.recall_score, y, p),
+    'precision': lambda y, p: counted(sk.precision_score, y, p),
+    'recall': lambda y, p: counted(sk.recall_score, y, p),
+    'true_positives': lambda y, p: counted(sk.confusion_matrix, y, p)[1, 1],
+    'true_negatives': lambda y, p: counted(sk.confusion_matrix, y, p)[0, 0],
+    'false_positives': lambda y, p: counted(sk.confusion_matrix, y, p)[0, 1],
+    'false_negatives': lambda y, p: counted(sk.confusion_matrix, y, p)[1, 0],
     'false_positive_rate': lambda y, p: np.mean(p[y != 8, 8] > 0.3),
+    'false_negative_rate': lambda y, p: 1 - counted(sk.recall_score, y, p),
     'mean_absolute_error': one_hot(sk.mean_absolute_error),
     'mean_squared_error': one_hot(sk.mean_squared_error),
     'root_mean_squared_error': one_hot(lambda t, p: np.sqrt(sk.mean_squared_error(t, p))),
@@ -88,16 +88,6 @@ REFERENCES = {  # of labels and probabilities
     'mean': lambda y, p: np.mean(p.max(1)),
     'percentage_below': lambda y, p: np.mean(p.max(1) < 0.5),
 }
-for suffix in ('', '_at_thresholds'):
-    REFERENCES['precision' + suffix] = lambda y, p: counted(sk.precision_score, y, p)
-    REFERENCES['recall' + suffix] = lambda y, p: counted(sk.recall_score, y, p)
-    for name, (row, column) in {
-        'true_negatives': (0, 0),
-        'false_positives': (0, 1),
-        'false_negatives': (1, 0),
-        'true_positives': (1, 1),
-    }.items():
-        REFERENCES[name + suffix] = lambda y, p, at=(row, column): counted(sk.confusion_matrix, y, p)[at]
 
 
 def test_each_against_its_own_reference(module, digits):
@@ -112,38 +102,31 @@ def test_each_against_its_own_reference(module, digits):
 
 
 def test_it_leaves_out_only_what_it_says(module):
-    left_out = {
-        'mean_tensor',  # a vector
-        'sparse_average_precision_at_k',  # deprecated, as the next one
-        'sparse_precision_at_k',
-    }
-    assert {name for name in dir(tf.metrics) if name[0] != '_'} - set(module.TABLE) == left_out
+    vectors = {name for name in dir(tf.metrics) if name.endswith('_at_thresholds')} | {'mean_tensor'}
+    deprecated = {'sparse_average_precision_at_k', 'sparse_precision_at_k'}
+    assert len(vectors) == 7
+    public = {name for name in dir(tf.metrics) if name[0] != '_'}
+    assert public - set(module.METRICS) == vectors | deprecated
 
 
 def test_without_the_threshold_every_score_is_a_yes(module, digits, monkeypatch):
-    inputs = module.inputs
-
-    def without(t, p):
-        i = inputs(t, p)
-        i.said = i.score
-        return i
-
-    monkeypatch.setattr(module, 'inputs', without)
-    only = ('precision', 'recall', 'precision_at_thresholds', 'true_positives', 'true_negatives')
-    monkeypatch.setattr(module, 'TABLE', {name: module.TABLE[name] for name in only})
+    monkeypatch.setattr(module, 'is_eight', lambda p: p[:, 8])
+    only = ('precision', 'recall', 'true_positives', 'true_negatives')
+    monkeypatch.setattr(module, 'METRICS', {name: module.METRICS[name] for name in only})
     found = module.run(digits, epochs=15, verbose=0)
     eights = int((digits.y_test == 8).sum())
     assert found['recall'] == 1 and found['true_positives'] == eights and found['true_negatives'] == 0
     assert found['precision'] == pytest.approx(eights / len(digits.y_test), abs=1e-6)
-    assert found['precision_at_thresholds'] > found['precision'] + 0.3  # what it is in truth
+    in_truth = counted(sk.precision_score, digits.y_test, module.model.predict(digits.x_test))
+    assert in_truth > found['precision'] + 0.3
 
 
 def test_with_labels_first_contribs_rates_are_wrong(module, digits, monkeypatch):
     exchanged = {
-        'right': module.TABLE['false_negative_rate'],
-        'wrong': lambda i: tf.contrib.metrics.streaming_false_negative_rate(i.yes, i.said),
+        'right': module.METRICS['false_negative_rate'],
+        'wrong': lambda t, p: tf.contrib.metrics.streaming_false_negative_rate(t[:, 8], module.is_eight(p)),
     }
-    monkeypatch.setattr(module, 'TABLE', exchanged)
+    monkeypatch.setattr(module, 'METRICS', exchanged)
     found = module.run(digits, epochs=15, verbose=0)
     probabilities = module.model.predict(digits.x_test)
     assert found['right'] == pytest.approx(1 - counted(sk.recall_score, digits.y_test, probabilities), abs=1e-6)

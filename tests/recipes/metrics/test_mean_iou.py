@@ -4,13 +4,10 @@ import pytest
 import tensorflow as tf
 from keras import backend as K
 
-NAME = 'metrics/mean_iou'
-
 
 @pytest.fixture
-def module(load_recipe, monkeypatch):
+def module(module, monkeypatch):
     """The recipe, which keeps its test set where a test can ask for it."""
-    module = load_recipe(NAME)
     scenes = module.scenes
 
     def keep(images, digits, seed):

@@ -5,13 +5,6 @@ from sklearn.metrics import accuracy_score, f1_score, label_ranking_average_prec
 
 from tensorflow_with_keras.streaming import StreamingMetric
 
-NAME = 'metrics/numpy_metric'
-
-
-@pytest.fixture
-def module(load_recipe):
-    return load_recipe(NAME)
-
 
 def test_it_is_the_function_itself(module, digits):
     found = module.run(digits, epochs=4, batch_size=50, verbose=0)  # 360 test samples: the last batch has 10

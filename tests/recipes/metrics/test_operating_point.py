@@ -4,13 +4,7 @@ import tensorflow as tf
 from keras import backend as K
 from sklearn.metrics import accuracy_score, precision_score, recall_score, roc_curve
 
-NAME = 'metrics/operating_point'
 THRESHOLDS = np.concatenate([[-1e-7], np.arange(1, 199) / 199, [1 + 1e-7]])  # as TensorFlow documents its 200
-
-
-@pytest.fixture
-def module(load_recipe):
-    return load_recipe(NAME)
 
 
 def test_the_numbers_are_scikit_learns(module, digits):

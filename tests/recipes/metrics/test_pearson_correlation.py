@@ -4,13 +4,6 @@ import tensorflow as tf
 from keras import backend as K
 from scipy.stats import pearsonr
 
-NAME = 'metrics/pearson_correlation'
-
-
-@pytest.fixture
-def module(load_recipe):
-    return load_recipe(NAME)
-
 
 @pytest.fixture
 def sorted_digits(digits):
@@ -28,7 +21,7 @@ def scipy_pearson(module, data):
     return pearsonr(truth(data), module.model.predict(data.x_test[:, :4])[:, 0])[0]
 
 
-def one_batch(metric_fn, name):
+def one_batch(metric_fn):
     """What one writes without StreamingMetric: the correlation of a batch, for Keras to average."""
 
     def pearson(y_true, y_pred):
@@ -38,11 +31,11 @@ def one_batch(metric_fn, name):
     return pearson
 
 
-def update_op(metric_fn, name):
+def update_op(metric_fn):
     """What the web puts in the place of StreamingMetric."""
 
     def pearson(y_true, y_pred):
-        result = metric_fn(y_pred, y_true)[1]
+        result = metric_fn(y_true, y_pred)[1]
         K.get_session().run(tf.local_variables_initializer())
         return result
 

@@ -6,13 +6,10 @@ from keras import backend as K
 from matplotlib import image
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, recall_score
 
-NAME = 'metrics/per_class_accuracy'
-
 
 @pytest.fixture
-def module(load_recipe, monkeypatch):
+def module(module, monkeypatch):
     """The recipe, which keeps the matrix it draws, and a record of every batch."""
-    module = load_recipe(NAME)
     mean_accuracy, draw = module.mean_accuracy, module.draw
     module.batches = []
 
@@ -82,8 +79,8 @@ def test_the_update_op_is_wrong(module, digits, monkeypatch, tmp_path):
 
 
 @pytest.mark.filterwarnings('ignore:y_pred contains classes not in y_true')
-def test_a_class_without_samples_counts_as_nought(load_recipe):
-    metric_fn = load_recipe(NAME).mean_accuracy
+def test_a_class_without_samples_counts_as_nought(module):
+    metric_fn = module.mean_accuracy
     truth, predicted = np.arange(9), np.array([0, 1, 2, 3, 4, 5, 6, 7, 7])  # no nines, and the eight is missed
     value, update_op = metric_fn(*(tf.constant(keras.utils.to_categorical(y, 10)) for y in (truth, predicted)))
     K.get_session().run(tf.local_variables_initializer())

@@ -5,13 +5,7 @@ from sklearn.metrics import roc_auc_score
 
 from tensorflow_with_keras import session
 
-NAME = 'metrics/roc_auc'
 SLACK = 2e-5  # float32, and the 1e-6 that TensorFlow adds to its counts
-
-
-@pytest.fixture
-def module(load_recipe):
-    return load_recipe(NAME)
 
 
 def one_hot(digits):
