@@ -1,16 +1,16 @@
 """Connectionist temporal classification by tf.nn.ctc_loss: to read a line without knowing where.
 
 When: the target is a sequence that is shorter than the input, and nobody has marked which part
-of the input each symbol comes from: handwriting, speech. Here a line of one to three digits.
+of the input each symbol comes from: handwriting, speech. Here it is a line of one to three digits.
 
-The line that matters: `indices = tf.where(y_true >= 0)`, which makes a sparse tensor of targets
-that are padded with -1. Keras wants all targets of a batch in one array of one width;
-tf.nn.ctc_loss wants sparse ones, each as long as it is.
+The line that matters: `indices = tf.where(y_true >= 0)`, which finds the symbols among the
+padding. Keras wants all targets of a batch in one array of one width, so shorter ones are padded
+with -1; tf.nn.ctc_loss wants a sparse tensor, in which each target is as long as it is.
 
-Without it: the padding is part of the text. -1 is refused (InvalidArgumentError); padding with 0
-goes wrong in silence, since the network learns to read zeros behind every shorter line. The
-network's last layer has no activation, since tf.nn.ctc_loss takes the softmax itself, and one
-class more than there are digits: the last, for "nothing here".
+Without it: the padding is part of the text. Padding with -1 is refused (InvalidArgumentError);
+padding with 0 goes wrong in silence, since the network learns to read zeros behind every shorter
+line. Note the network's last layer: it has no activation, since tf.nn.ctc_loss takes the softmax
+itself, and one class more than there are digits. This last class means "nothing here".
 
 Checked: the loss against the sum over all alignments, by brute force; the decoded lines, against
 a loop in Python; the rate of lines read right.
@@ -27,36 +27,42 @@ from keras import layers
 
 from tensorflow_with_keras import recipe
 
-CLASSES, LONGEST = 10, 3
+CLASSES = 10
+LONGEST = 3
 
 
 def lengths_of(scores):
-    return tf.fill(tf.shape(scores)[:1], tf.shape(scores)[1])  # all lines are as wide as the image
+    shape = tf.shape(scores)
+    return tf.fill(shape[:1], shape[1])  # all lines are as wide as the image
 
 
 def ctc(y_true, y_pred):
-    indices = tf.where(y_true >= 0)
+    indices = tf.where(y_true >= 0)  # <- the line that matters
     values = tf.cast(tf.gather_nd(y_true, indices), tf.int32)
-    sparse = tf.SparseTensor(indices, values, tf.shape(y_true, out_type=tf.int64))
-    return tf.nn.ctc_loss(sparse, y_pred, lengths_of(y_pred), time_major=False)
+    labels = tf.SparseTensor(indices, values, tf.shape(y_true, out_type=tf.int64))
+    return tf.nn.ctc_loss(labels, y_pred, lengths_of(y_pred), time_major=False)
 
 
 def decode(scores):
-    (sparse,), _ = tf.nn.ctc_greedy_decoder(tf.transpose(scores, [1, 0, 2]), lengths_of(scores))
-    return tf.sparse_tensor_to_dense(sparse, default_value=-1)  # (batch, longest that was read)
+    time_first = tf.transpose(scores, [1, 0, 2])
+    decoded, _ = tf.nn.ctc_greedy_decoder(time_first, lengths_of(scores))
+    return tf.sparse_tensor_to_dense(decoded[0], default_value=-1)  # (batch, longest that was read)
 
 
 def lines(x, y, samples, seed):
     """Images of one to three digits side by side, padded with empty columns, and labels, padded with -1."""
     random = np.random.RandomState(seed)
     chosen = random.randint(len(x), size=(samples, LONGEST))
-    empty = np.arange(LONGEST) >= random.randint(1, LONGEST + 1, size=(samples, 1))
-    images = np.where(empty[:, :, None, None, None], 0, x[chosen])
-    return np.concatenate(list(images.swapaxes(0, 1)), axis=2), np.where(empty, -1, y[chosen])
+    lengths = random.randint(1, LONGEST + 1, size=(samples, 1))
+    empty = np.arange(LONGEST) >= lengths  # (samples, LONGEST)
+    images = x[chosen]  # (samples, LONGEST, height, width, 1)
+    images[empty] = 0
+    side_by_side = np.concatenate([images[:, i] for i in range(LONGEST)], axis=2)
+    return side_by_side, np.where(empty, -1, y[chosen])
 
 
 def build_model(shape):
-    height, width, _ = shape
+    height, width, _ = shape  # of one digit
     return keras.models.Sequential(
         [
             layers.Conv2D(32, 3, padding='same', activation='relu', input_shape=(height, LONGEST * width, 1)),
@@ -70,18 +76,27 @@ def build_model(shape):
     )
 
 
-def run(data, epochs=10, batch_size=32, verbose=2, callbacks=()):
+def run(data, epochs=10, batch_size=32, **fit):
     x_train, y_train = lines(data.x_train, data.y_train, 1500, seed=1)
     x_test, y_test = lines(data.x_test, data.y_test, 300, seed=2)
+
     model = build_model(data.x_train.shape[1:])
     model.compile(loss=ctc, optimizer=keras.optimizers.Adam(0.003))
-    model.fit(x_train, y_train, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=list(callbacks))
-    read = K.function(model.inputs, [decode(model.output)])([x_test])[0]
-    for line, label in list(zip(read, y_test))[:5]:
-        print('reads %-10s where it says %s' % (line[line >= 0], label[label >= 0]))
-    right = [np.array_equal(line[line >= 0], label[label >= 0]) for line, label in zip(read, y_test)]
-    loss = model.evaluate(x_test, y_test, verbose=0)
-    return {'epochs': epochs, 'test_loss': loss, 'test_lines_right': np.mean(right)}
+    model.fit(x_train, y_train, batch_size=batch_size, epochs=epochs, **fit)
+
+    decoded = K.function(model.inputs, [decode(model.output)])([x_test])[0]
+    right = []
+    for read, label in zip(decoded, y_test):
+        read = read[read >= 0]
+        label = label[label >= 0]
+        right.append(np.array_equal(read, label))
+        if len(right) <= 5:
+            print(f'reads {read} where it says {label}')
+    return {
+        'epochs': epochs,
+        'test_loss': model.evaluate(x_test, y_test, verbose=0),
+        'test_lines_right': np.mean(right),
+    }
 
 
 if __name__ == '__main__':

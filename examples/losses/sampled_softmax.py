@@ -4,14 +4,14 @@ When: there are so many classes (words, users, goods) that their scores are most
 a training step. The loss then compares the true class with some others, drawn at random. Here
 the classes are the numbers from 00 to 99, written with two digits.
 
-The line that matters: `K.in_train_phase(sampled, full)`, so that a draw of classes trains and
-all of them are asked in validation, evaluation and prediction.
+The line that matters: `K.in_train_phase(sampled, full)`. Training compares with the classes that
+were drawn; validation, evaluation and prediction compare with all of them.
 
 Without it: the loss of the test set is another number at each call, and far too low, since to
-be right among few is easy. Two more things go wrong in silence: Keras feeds the learning phase
-only to a model that has a layer like Dropout, without which the full softmax is trained on; and
-the sampler that TensorFlow takes by itself draws low class numbers more often, as is right only
-where they stand in order of falling frequency.
+be right among few is easy. Two more things go wrong in silence. Keras feeds the learning phase
+only to a model that has a layer like Dropout; without such a layer, the full softmax is trained
+on. And the sampler that TensorFlow takes by default draws low class numbers more often, which is
+right only where the classes are numbered from the most frequent to the rarest.
 
 Checked: with as many draws as classes, against NumPy's full softmax; the loss of the test set,
 against NumPy; accuracy, against scikit-learn.
@@ -28,7 +28,8 @@ from keras import layers
 
 from tensorflow_with_keras import recipe
 
-CLASSES, SAMPLED = 100, 20
+CLASSES = 100
+SAMPLED = 20
 
 
 class Scores(layers.Layer):
@@ -53,32 +54,38 @@ class Scores(layers.Layer):
             self.kernel, self.bias, labels, self.features, SAMPLED, CLASSES, sampled_values=drawn
         )
         full = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels[:, 0], logits=y_pred)
-        return K.in_train_phase(sampled, full)
+        return K.in_train_phase(sampled, full)  # <- the line that matters
 
 
 def numbers(x, y, samples, seed):
     """Images of two digits side by side, and the numbers they make."""
-    i, j = np.random.RandomState(seed).randint(len(x), size=(2, samples))
-    return np.concatenate([x[i], x[j]], axis=2), 10 * y[i] + y[j]
+    tens, ones = np.random.RandomState(seed).randint(len(x), size=(2, samples))
+    return np.concatenate([x[tens], x[ones]], axis=2), 10 * y[tens] + y[ones]
 
 
-def run(data, epochs=15, batch_size=64, verbose=2, callbacks=()):
-    x_train, y_train = numbers(data.x_train, data.y_train, 5000, seed=1)
-    x_test, y_test = numbers(data.x_test, data.y_test, 1000, seed=2)
-    scores = Scores()
-    model = keras.models.Sequential(
+def build_model(shape):
+    return keras.models.Sequential(
         [
-            layers.Flatten(input_shape=x_train.shape[1:]),
+            layers.Flatten(input_shape=shape),
             layers.Dense(128, activation='relu'),
             layers.Dropout(0.2),  # which also makes Keras feed the learning phase
-            scores,
+            Scores(),
         ]
     )
+
+
+def run(data, epochs=15, batch_size=64, **fit):
+    x_train, y_train = numbers(data.x_train, data.y_train, 5000, seed=1)
+    x_test, y_test = numbers(data.x_test, data.y_test, 1000, seed=2)
+
+    model = build_model(x_train.shape[1:])
+    scores = model.layers[-1]
     model.compile(loss=scores.loss, optimizer=keras.optimizers.Adam(0.003))
-    model.fit(x_train, y_train, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=list(callbacks))
-    right = model.predict(x_test).argmax(1) == y_test
-    print('%.1f %% of the numbers are read right, of %d that there are.' % (100 * right.mean(), CLASSES))
-    return {'epochs': epochs, 'test_loss': model.evaluate(x_test, y_test, verbose=0), 'test_accuracy': right.mean()}
+    model.fit(x_train, y_train, batch_size=batch_size, epochs=epochs, **fit)
+
+    accuracy = np.mean(model.predict(x_test).argmax(1) == y_test)
+    print(f'{100 * accuracy:.1f} % of the numbers are read right, of {CLASSES} that there are.')
+    return {'epochs': epochs, 'test_loss': model.evaluate(x_test, y_test, verbose=0), 'test_accuracy': accuracy}
 
 
 if __name__ == '__main__':

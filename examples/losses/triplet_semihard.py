@@ -8,9 +8,9 @@ a flat vector of class numbers, and Keras hands a loss its targets as floats of 
 
 Without it: AssertionError, from the function's first line. What goes wrong in silence is a batch
 in which no two samples are of one class, such as a last batch of one sample: the loss is 0 / 0,
-and turns every weight into NaN. So the last samples of an epoch are left out here; more samples
-in a batch than there are classes make a pair certain. The embeddings are to have length 1, which
-the function neither sees to nor checks.
+and turns every weight into NaN. So the last samples of an epoch are left out here, and a batch
+of more samples than there are classes is certain to have a pair. The embeddings must have length
+1, which the function neither makes sure of nor checks.
 
 Checked: the loss against a NumPy loop over all triplets; the nearest-neighbour accuracy, against
 scikit-learn's KNeighborsClassifier.
@@ -33,7 +33,7 @@ DIMENSIONS = 16
 
 
 def triplet_loss(y_true, y_pred):
-    labels = tf.reshape(tf.cast(y_true, tf.int32), [-1])
+    labels = tf.reshape(tf.cast(y_true, tf.int32), [-1])  # <- the line that matters
     return tf.contrib.losses.metric_learning.triplet_semihard_loss(labels, y_pred, margin=1.0)
 
 
@@ -53,34 +53,34 @@ def nearest(embeddings, known, labels):
     return labels[np.dot(embeddings, known.T).argmax(1)]
 
 
-def run(data, epochs=12, batch_size=32, verbose=2, callbacks=(), out='.'):
-    model = build_model(data.x_train.shape[1:])
-    model.compile(loss=triplet_loss, optimizer=keras.optimizers.Adam(0.003))
-    whole = len(data.x_train) // batch_size * batch_size
-    model.fit(
-        data.x_train[:whole],
-        data.y_train[:whole],
-        batch_size=batch_size,
-        epochs=epochs,
-        verbose=verbose,
-        callbacks=list(callbacks),
-    )
-    known, found = model.predict(data.x_train[:5000]), model.predict(data.x_test)
-    accuracy = np.mean(nearest(found, known, data.y_train[:5000]) == data.y_test)
-    print('The nearest training sample is of the same class for %.1f %% of the test set.' % (100 * accuracy))
-
-    _, _, axes = np.linalg.svd(known - known.mean(0), full_matrices=False)  # principal axes of the training set
-    x, y = np.dot(found - known.mean(0), axes[:2].T).T
+def draw(embeddings, labels, known, file):
+    """A scatter plot of the embeddings on the two principal axes of the known ones."""
+    _, _, axes = np.linalg.svd(known - known.mean(0), full_matrices=False)
+    points = np.dot(embeddings - known.mean(0), axes[:2].T)
     plt.figure(figsize=(7, 6))
-    for c in range(10):
-        plt.scatter(x[data.y_test == c], y[data.y_test == c], s=14, label=str(c), color=plt.cm.tab10(c))
+    for digit in range(10):
+        x, y = points[labels == digit].T
+        plt.scatter(x, y, s=14, label=str(digit), color=plt.cm.tab10(digit))
     plt.title('Test digits, embedded by triplet loss')
     plt.xlabel('first principal component of the embeddings (no unit)')
     plt.ylabel('second principal component (no unit)')
     plt.legend(title='digit', loc='center left', bbox_to_anchor=(1, 0.5))
-    plt.savefig(os.path.join(out, 'embeddings.png'), bbox_inches='tight')
+    plt.savefig(file, bbox_inches='tight')
     plt.close()
-    return {'epochs': epochs, 'nearest_neighbour_accuracy': accuracy, 'plot': 'embeddings.png'}
+
+
+def run(data, epochs=12, batch_size=32, out='.', **fit):
+    model = build_model(data.x_train.shape[1:])
+    model.compile(loss=triplet_loss, optimizer=keras.optimizers.Adam(0.003))
+    n = len(data.x_train) // batch_size * batch_size  # whole batches only
+    model.fit(data.x_train[:n], data.y_train[:n], batch_size=batch_size, epochs=epochs, **fit)
+
+    known = model.predict(data.x_train[:5000])
+    asked = model.predict(data.x_test)
+    accuracy = np.mean(nearest(asked, known, data.y_train[:5000]) == data.y_test)
+    print(f'The nearest training sample is of the same class for {100 * accuracy:.1f} % of the test set.')
+    draw(asked, data.y_test, known, os.path.join(out, 'embeddings.png'))
+    return {'epochs': epochs, 'nearest_neighbour_accuracy': accuracy, 'picture': 'embeddings.png'}
 
 
 if __name__ == '__main__':

@@ -5,13 +5,6 @@ import pytest
 import tensorflow as tf
 from keras import backend as K
 
-NAME = 'losses/ctc'
-
-
-@pytest.fixture
-def module(load_recipe):
-    return load_recipe(NAME)
-
 
 def text_of(path, blank):
     """What an alignment reads as: repetitions taken together, then the blanks taken out."""
@@ -32,16 +25,15 @@ def values(loss, y_true, scores):
     return K.get_session().run(loss(t, s), {t: y_true, s: scores})
 
 
-def test_the_loss_is_the_sum_over_alignments(load_recipe):
+def test_the_loss_is_the_sum_over_alignments(module):
     scores = 2 * np.random.RandomState(0).randn(5, 6, 4)  # five lines, six steps, three symbols and the blank
     y_true = np.array([[0, 1, 2], [2, 2, -1], [1, -1, -1], [0, 0, 0], [2, 1, -1]])
-    found = values(load_recipe(NAME).ctc, y_true, scores)
+    found = values(module.ctc, y_true, scores)
     expected = [brute_force(s, [v for v in line if v >= 0]) for s, line in zip(scores, y_true)]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-def test_decoding(load_recipe):
-    module = load_recipe(NAME)
+def test_decoding(module):
     scores = np.random.RandomState(1).randn(40, 9, 11)
     read = K.get_session().run(module.decode(K.constant(scores)))
     for line, best in zip(read, scores.argmax(2)):
@@ -59,8 +51,7 @@ def test_it_reads_most_lines(module, digits):
     assert found['test_lines_right'] > 0.5  # to guess each digit of a line: 0.04
 
 
-def test_padding_must_be_left_out(load_recipe):
-    module = load_recipe(NAME)
+def test_padding_must_be_left_out(module):
 
     def padded(y_true, y_pred):  # every column a symbol
         labels = tf.cast(y_true, tf.int32)
@@ -90,8 +81,8 @@ def test_padded_with_0_it_learns_to_read_zeros(module, digits, monkeypatch):
     assert np.mean([text[1:] == [0, 0] for text in read]) > 0.7
 
 
-def test_a_softmax_before_it_is_one_too_many(load_recipe):
+def test_a_softmax_before_it_is_one_too_many(module):
     scores = 2 * np.random.RandomState(3).randn(1, 6, 4)
     probability = np.exp(scores) / np.exp(scores).sum(2, keepdims=True)
-    found = values(load_recipe(NAME).ctc, np.array([[0, 1, 2]]), probability)
+    found = values(module.ctc, np.array([[0, 1, 2]]), probability)
     assert abs(found - brute_force(scores[0], [0, 1, 2])) > 0.1

@@ -4,7 +4,6 @@ import tensorflow as tf
 from keras import backend as K
 from sklearn.metrics import precision_score, recall_score
 
-NAME = 'losses/focal'
 LOGITS = np.array([-1000, -200, -104, -88, -50, -17, -10, -3, -1, -0.1, 0, 0.1, 1, 3, 10, 17, 50, 104, 200, 1000])
 
 
@@ -34,27 +33,22 @@ def value_and_gradient(loss, y_true, logits):
 
 @pytest.mark.parametrize('positive', [0, 1])
 @pytest.mark.parametrize('gamma', [0.0, 0.5, 1.0, 2.0, 5.0])
-def test_loss_and_gradient(load_recipe, gamma, positive):
+def test_loss_and_gradient(module, gamma, positive):
     y_true = np.full(LOGITS.shape, positive)
-    value, gradient = value_and_gradient(load_recipe(NAME).focal(gamma, 0.3), y_true, LOGITS)
+    value, gradient = value_and_gradient(module.focal(gamma, 0.3), y_true, LOGITS)
     np.testing.assert_allclose(value, float64_focal(LOGITS, positive, gamma, 0.3), rtol=2e-5, atol=1e-35)
     up, down = (float64_focal(LOGITS + step, positive, gamma, 0.3) for step in (1e-4, -1e-4))
     np.testing.assert_allclose(gradient, (up - down) / 2e-4, rtol=1e-4, atol=1e-8)
 
 
-def test_by_probability_it_goes_wrong_at_the_ends(load_recipe):
+def test_by_probability_it_goes_wrong_at_the_ends(module):
     z = np.array([-88.0, -87.0, -18.0, -5.0])
     value, gradient = value_and_gradient(by_probability(), np.ones(4), z)
     assert np.isinf(value).tolist() == np.isnan(gradient).tolist() == [True, False, False, False]
     value, gradient = value_and_gradient(by_probability(clip=1e-7), np.ones(4), z)
     assert np.isfinite(value).all() and (gradient == 0).tolist() == [True, True, True, False]
-    value, gradient = value_and_gradient(load_recipe(NAME).focal(), np.ones(4), z)
+    value, gradient = value_and_gradient(module.focal(), np.ones(4), z)
     np.testing.assert_allclose(gradient[:3], -0.25, rtol=1e-4)  # the slope of a cross-entropy, times alpha
-
-
-@pytest.fixture
-def module(load_recipe):
-    return load_recipe(NAME)
 
 
 def test_the_recipe(module, digits):

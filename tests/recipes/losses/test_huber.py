@@ -3,13 +3,6 @@ import pytest
 import scipy.special
 import tensorflow as tf
 
-NAME = 'losses/huber'
-
-
-@pytest.fixture
-def module(load_recipe):
-    return load_recipe(NAME)
-
 
 def expected(module, digits):
     """SciPy's losses of the test set's predictions: their mean, and that with sevens four times."""
@@ -41,11 +34,12 @@ def test_without_the_line_that_matters_the_weights_go_to_the_batch(module, digit
 
 
 @pytest.mark.parametrize('reduction', ['none', 'weighted_sum_by_nonzero_weights'])
-def test_a_sample_of_weight_0(load_recipe, reduction):
-    module = load_recipe(NAME)
-    loss = module.huber
-    if reduction != 'none':
-        loss = lambda t, p: tf.losses.huber_loss(t, p, reduction=reduction)  # noqa: E731
+def test_a_sample_of_weight_0(module, reduction):
+
+    def reduced(y_true, y_pred):
+        return tf.losses.huber_loss(y_true, y_pred, reduction=reduction)
+
+    loss = module.huber if reduction == 'none' else reduced
     model = module.build_model((8, 8, 1))
     model.compile('sgd', loss)
     x, y = np.random.RandomState(0).rand(2, 8, 8, 1), np.array([2.0, 60.0])

@@ -6,23 +6,6 @@ from keras import backend as K
 from scipy.special import logsumexp
 from sklearn.metrics import accuracy_score
 
-NAME = 'losses/sampled_softmax'
-
-
-@pytest.fixture
-def module(load_recipe, monkeypatch):
-    """The recipe, which keeps its model."""
-    module = load_recipe(NAME)
-
-    class Sequential(keras.models.Sequential):
-        def __init__(self, stack):
-            super().__init__(stack)
-            module.model = self
-
-    monkeypatch.setattr(module, 'keras', type('Keras', (), {'optimizers': keras.optimizers, 'models': module}))
-    module.Sequential = Sequential
-    return module
-
 
 def full_softmax(scores, labels):
     """In float64: -log of the probability of each label among all classes."""

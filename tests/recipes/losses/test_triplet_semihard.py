@@ -6,13 +6,6 @@ import tensorflow as tf
 from keras import backend as K
 from sklearn.neighbors import KNeighborsClassifier
 
-NAME = 'losses/triplet_semihard'
-
-
-@pytest.fixture
-def module(load_recipe):
-    return load_recipe(NAME)
-
 
 def by_hand(labels, embeddings, margin=1.0):
     """Over all pairs (anchor, positive): the nearest negative farther than the positive, or else the farthest."""
@@ -34,12 +27,12 @@ def value(loss, labels, embeddings):
 
 
 @pytest.mark.parametrize('spread', [0.1, 1.0, 10.0])
-def test_the_loss_by_hand(load_recipe, spread):
+def test_the_loss_by_hand(module, spread):
     rng = np.random.RandomState(0)
     labels = rng.randint(4, size=20)
     embeddings = np.eye(8)[labels] + spread * rng.randn(20, 8)  # spread: classes apart to none at all
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    found = value(load_recipe(NAME).triplet_loss, labels, embeddings)
+    found = value(module.triplet_loss, labels, embeddings)
     assert found == pytest.approx(by_hand(labels, embeddings), rel=1e-4, abs=1e-6)
 
 
@@ -53,7 +46,7 @@ def test_the_recipe(module, digits, tmp_path):
         classifier.score(asked, digits.y_test), abs=1.5 / len(asked)
     )
     assert found['nearest_neighbour_accuracy'] > 0.85  # chance is 0.1
-    assert os.path.getsize(str(tmp_path / found['plot'])) > 10000
+    assert os.path.getsize(str(tmp_path / found['picture'])) > 10000
 
 
 def test_it_embeds_classes_that_it_never_saw(module, digits, tmp_path):

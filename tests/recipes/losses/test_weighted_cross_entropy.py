@@ -4,13 +4,6 @@ from keras import layers
 from keras.models import Sequential
 from sklearn.metrics import precision_score, recall_score
 
-NAME = 'losses/weighted_cross_entropy'
-
-
-@pytest.fixture
-def module(load_recipe):
-    return load_recipe(NAME)
-
 
 def float64_loss(y_true, logits, weight):
     """-w log(p) of the positive samples, -log(1 - p) of the others."""
@@ -47,8 +40,7 @@ def test_with_a_sigmoid_it_goes_wrong(module, digits, monkeypatch):
     assert wrong['plain_test_loss'] > 0.6 > 0.2 > right['plain_test_loss']  # log(2) = 0.69: none is under 0.5
 
 
-def test_accuracy_rounds_the_logit(load_recipe):
-    module = load_recipe(NAME)
+def test_accuracy_rounds_the_logit(module):
     model = Sequential([layers.Activation('linear', input_shape=(1,))])
     model.compile('sgd', module.weighted_cross_entropy(1.0), metrics=['accuracy'])
     assert model.evaluate(np.array([[3.0], [-3.0]]), np.array([1, 0]), verbose=0)[1] == 0
