@@ -15,7 +15,8 @@ with the field and then to take each step's best score, without `crf_decode`: th
 follow each other.
 
 Checked: the loss against the sum over all tag sequences, and the decoding against the best of
-them, both by brute force; the tags that are right, against the network's own scores.
+them, both by brute force; the tags that are right, against tf.contrib.crf.viterbi_decode, which
+decodes the network's own scores in NumPy.
 
 Sources: tf.contrib.crf, TensorFlow 1.9; Lafferty et al. (2001), Conditional random fields.
 """

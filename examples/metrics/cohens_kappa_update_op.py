@@ -8,8 +8,8 @@ and in Keras's own session. Without it: FailedPreconditionError. It sets the met
 zero, once: nothing sets them back to zero later.
 
 What goes wrong with it: the counts are never reset, so each epoch carries all earlier ones and
-validation carries training. And Keras averages the running value over the batches. The number
-that it prints is the kappa of no set of predictions.
+validation carries training. And Keras averages the running value over the batches. What it
+prints is not the kappa of any set of predictions.
 
 Checked: both numbers, from the confusion matrices that scikit-learn makes of every batch's
 predictions, and scikit-learn's cohen_kappa_score of the last predictions.
@@ -73,7 +73,7 @@ def run(data, epochs=5, batch_size=128, **fit):
     true_kappa = cohen_kappa_score(data.y_test, predicted)
     print(f'Keras prints a test kappa of {printed_kappa:.3f}, and the same predictions have one of {true_kappa:.3f}.')
     print('TensorFlow counted every batch since the first epoch, training included, and Keras averaged')
-    print('the values that this count had after each batch.')
+    print('the kappas that TensorFlow gave after each batch.')
     return {
         'epochs': epochs,
         'test_accuracy': history['val_acc'][-1],

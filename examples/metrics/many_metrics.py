@@ -1,14 +1,15 @@
 """TensorFlow's streaming metrics, all on one model: find your line and copy it.
 
-When: you look for the way to call a function of tf.metrics or tf.contrib.metrics. Left out: what
-is deprecated in 1.9, and what gives a whole curve, vector or matrix. To make one number of the
-vector that a function …_at_thresholds gives, see metrics/operating_point.
+When: you look for the way to call a function of tf.metrics or tf.contrib.metrics. The function
+that you copy goes into `StreamingMetric(function, name='recall')`. Left out: what is deprecated
+in 1.9, and what gives a whole curve, vector or matrix. To make one number of the vector that a
+function …_at_thresholds gives, see metrics/operating_point.
 
 The line that matters: `return p[:, 8] > 0.3`, for the functions that count yes and no.
 
 What goes wrong: without it each score above 0 is a yes. The recall is then 1 and the precision
-that of chance, with no error. Mind, too, that contrib's functions streaming_… take the labels
-second, where those of tf.metrics take them first.
+that of chance, with no error. Mind, too, that tf.metrics takes the labels first, and contrib's
+functions streaming_… take them second (but streaming_dynamic_auc takes them first).
 
 Checked: each line against a reference of its own, by scikit-learn, SciPy or NumPy.
 
@@ -64,7 +65,9 @@ METRICS = {
     'mean_absolute_error': lambda t, p: metrics.mean_absolute_error(t, p),
     'mean_squared_error': lambda t, p: metrics.mean_squared_error(t, p),
     'root_mean_squared_error': lambda t, p: metrics.root_mean_squared_error(t, p),
+    # relative to 1 + t here, since t itself is mostly 0
     'mean_relative_error': lambda t, p: metrics.mean_relative_error(t, p, normalizer=1 + t),
+    # of vectors of length 1, as one-hot vectors are
     'mean_cosine_distance': lambda t, p: metrics.mean_cosine_distance(t, tf.nn.l2_normalize(p, 1), dim=1),
     'covariance': lambda t, p: contrib.streaming_covariance(p, t),
     'pearson_correlation': lambda t, p: contrib.streaming_pearson_correlation(p, t),
