@@ -44,8 +44,7 @@ def ctc(y_true, y_pred):
 
 
 def decode(scores):
-    time_first = tf.transpose(scores, [1, 0, 2])
-    decoded, _ = tf.nn.ctc_greedy_decoder(time_first, lengths_of(scores))
+    decoded, _ = tf.nn.ctc_greedy_decoder(tf.transpose(scores, [1, 0, 2]), lengths_of(scores))  # time first
     return tf.sparse_tensor_to_dense(decoded[0], default_value=-1)  # (batch, longest that was read)
 
 
@@ -84,6 +83,7 @@ def run(data, epochs=10, batch_size=32, **fit):
     model.compile(loss=ctc, optimizer=keras.optimizers.Adam(0.003))
     model.fit(x_train, y_train, batch_size=batch_size, epochs=epochs, **fit)
 
+    test_loss = model.evaluate(x_test, y_test, verbose=0)
     decoded = K.function(model.inputs, [decode(model.output)])([x_test])[0]
     right = []
     for read, label in zip(decoded, y_test):
@@ -92,11 +92,7 @@ def run(data, epochs=10, batch_size=32, **fit):
         right.append(np.array_equal(read, label))
         if len(right) <= 5:
             print(f'reads {read} where it says {label}')
-    return {
-        'epochs': epochs,
-        'test_loss': model.evaluate(x_test, y_test, verbose=0),
-        'test_lines_right': np.mean(right),
-    }
+    return {'epochs': epochs, 'test_loss': test_loss, 'test_lines_right': np.mean(right)}
 
 
 if __name__ == '__main__':
