@@ -1,16 +1,16 @@
 """Training on tf.data's tensors, and then predicting on arrays with the same weights.
 
-When: the data comes out of a tf.data pipeline, and you want Keras to read it in the graph,
-with no arrays in between; yet the trained network shall take ordinary arrays.
+When: the data comes out of a tf.data pipeline, and Keras is to read it inside the graph, with no
+arrays in between; but the trained model is to take ordinary arrays.
 
-The line that matters: `training = keras.models.Model(inputs, network(inputs))`. The network stands
-on a placeholder of its own, and is called on the tensors: two models, the same weights.
+The line that matters: `training = keras.models.Model(inputs, model(inputs))`. The model has a
+placeholder of its own as its input, and is called on the tensors: two models with the same weights.
 
-Without it: what is built straight on the tensors has nowhere to put an array, so predict(x) and
-evaluate(x, y) are a ValueError. It also goes wrong with images and labels out of two calls of
-get_next, since each takes a batch of its own; and, unnoticed, with Keras's own optimizers: they
-may update a layer before the gradient of the layer beneath has passed through it, and here they
-do. TensorFlow's wait for that.
+Without it: a model built straight on the tensors has no input for an array, so that predict(x) and
+evaluate(x, y) raise a ValueError. Two more things go wrong. Images and labels from two calls of
+get_next do not belong together, since each call takes a batch of its own. And Keras's own optimizers
+may update a layer before the gradient of the layer below has been computed from its old weights; here
+they do, and nothing tells you. The optimizers of tf.train wait.
 
 Checked: weights, losses and predictions, against a second model that is trained on the same batches
 as arrays.
@@ -31,15 +31,16 @@ CLASSES = 10
 
 def batches(x, y, batch_size):
     """An iterator over the samples, in another order each time round, without end."""
-    arrays = [tf.placeholder(a.dtype, a.shape) for a in (x, y)]  # so the arrays are no constants in the graph
-    dataset = tf.data.Dataset.from_tensor_slices(tuple(arrays)).shuffle(len(x), seed=1)
+    images = tf.placeholder(x.dtype, x.shape)  # or else the arrays would be constants in the graph
+    labels = tf.placeholder(y.dtype, y.shape)
+    dataset = tf.data.Dataset.from_tensor_slices((images, labels)).shuffle(len(x), seed=1)
     dataset = dataset.map(lambda image, label: (image, tf.one_hot(label, CLASSES)))
     iterator = dataset.batch(batch_size).repeat().prefetch(1).make_initializable_iterator()
-    K.get_session().run(iterator.initializer, dict(zip(arrays, (x, y))))
+    K.get_session().run(iterator.initializer, {images: x, labels: y})
     return iterator
 
 
-def build_network(shape):
+def build_model(shape):
     return keras.models.Sequential(
         [
             layers.Flatten(input_shape=shape),
@@ -49,13 +50,13 @@ def build_network(shape):
     )
 
 
-def run(data, epochs=15, batch_size=64, verbose=2, callbacks=()):
-    network = build_network(data.x_train.shape[1:])
-    images, labels = batches(
-        data.x_train, data.y_train, batch_size
-    ).get_next()  # one call, so that they belong together
+def run(data, epochs=15, batch_size=64, **fit):
+    model = build_model(data.x_train.shape[1:])
+    # one call of get_next for both, so that each image keeps its label
+    images, labels = batches(data.x_train, data.y_train, batch_size).get_next()
     inputs = layers.Input(tensor=images)
-    training = keras.models.Model(inputs, network(inputs))
+    training = keras.models.Model(inputs, model(inputs))  # <- the line that matters
+
     training.compile(
         loss='categorical_crossentropy',
         optimizer=tf.train.AdamOptimizer(0.005),  # not Keras's: see above
@@ -63,9 +64,10 @@ def run(data, epochs=15, batch_size=64, verbose=2, callbacks=()):
         target_tensors=[labels],
     )
     steps = int(np.ceil(len(data.x_train) / batch_size))  # the last batch is a short one
-    history = training.fit(epochs=epochs, steps_per_epoch=steps, verbose=verbose, callbacks=list(callbacks)).history
-    accuracy = np.mean(network.predict(data.x_test).argmax(1) == data.y_test)
-    print('%d steps an epoch from tf.data; %.1f %% of the test arrays are right.' % (steps, 100 * accuracy))
+    history = training.fit(epochs=epochs, steps_per_epoch=steps, **fit).history
+
+    accuracy = np.mean(model.predict(data.x_test).argmax(1) == data.y_test)
+    print(f'{steps} steps an epoch from tf.data; {100 * accuracy:.1f} % of the test arrays are right.')
     return {
         'epochs': epochs,
         'steps_per_epoch': steps,

@@ -6,28 +6,26 @@ from keras import backend as K
 
 from tensorflow_with_keras import session
 
-NAME = 'data/dataset_tensors'
 EPOCHS, BATCH, STEPS = 3, 64, 23
 
 
 @pytest.fixture
-def module(load_recipe, monkeypatch):
-    """The recipe, which keeps its network and the weights that it began with."""
-    module = load_recipe(NAME)
-    build_network = module.build_network
+def module(module, monkeypatch):
+    """The recipe, which keeps the weights that its model began with."""
+    build_model = module.build_model
 
     def build(shape):
-        module.network = build_network(shape)
-        module.initial = module.network.get_weights()
-        return module.network
+        model = build_model(shape)
+        module.initial = model.get_weights()
+        return model
 
-    monkeypatch.setattr(module, 'build_network', build)
+    monkeypatch.setattr(module, 'build_model', build)
     return module
 
 
 def test_the_same_run_from_arrays_gives_the_same_weights(module, digits):
     found = module.run(digits, epochs=EPOCHS, batch_size=BATCH, verbose=0)
-    weights, predicted = module.network.get_weights(), module.network.predict(digits.x_test)
+    weights, predicted = module.model.get_weights(), module.model.predict(digits.x_test)
     initial = module.initial
 
     session.start(seed=0, threads=1)  # a second graph: the batches as arrays, and a model on placeholders
@@ -39,7 +37,7 @@ def test_the_same_run_from_arrays_gives_the_same_weights(module, digits):
     of_image = dict(zip(map(bytes, digits.x_train), digits.y_train))
     assert all(of_image[bytes(x)] == y.argmax() for x, y in zip(*batches[0]))
 
-    model = module.build_network(digits.x_train.shape[1:])
+    model = module.build_model(digits.x_train.shape[1:])
     model.set_weights(initial)
     model.compile(loss='categorical_crossentropy', optimizer=tf.train.AdamOptimizer(0.005))
     losses = [model.train_on_batch(x, y) for x, y in batches]
@@ -56,7 +54,7 @@ def test_built_straight_on_the_tensors_it_takes_no_arrays(module, digits):
     images, labels = module.batches(digits.x_train, digits.y_train, BATCH).get_next()
     inputs = keras.layers.Input(tensor=images)
     outputs = inputs
-    for layer in module.build_network(digits.x_train.shape[1:]).layers:
+    for layer in module.build_model(digits.x_train.shape[1:]).layers:
         outputs = layer(outputs)
     model = keras.models.Model(inputs, outputs)
     model.compile(loss='categorical_crossentropy', optimizer='sgd', target_tensors=[labels])
@@ -72,16 +70,17 @@ def test_keras_optimizers_mix_new_weights_into_the_gradient(load_recipe, digits)
     rate, first_update = 0.1, {}
     optimizers = {'keras': lambda: keras.optimizers.SGD(rate), 'tf': lambda: tf.train.GradientDescentOptimizer(rate)}
     for name, optimizer in optimizers.items():
-        module = load_recipe(NAME)
+        module = load_recipe('data/dataset_tensors')
         session.order_updates(False)  # Keras as it is: one thread alone does not make it wait
         images, labels = module.batches(digits.x_train, digits.y_train, BATCH).get_next()
-        network, inputs = module.build_network(digits.x_train.shape[1:]), keras.layers.Input(tensor=images)
+        network = module.build_model(digits.x_train.shape[1:])
         w, b, v, c = network.get_weights()
+        inputs = keras.layers.Input(tensor=images)
         model = keras.models.Model(inputs, network(inputs))
         model.compile(loss='categorical_crossentropy', optimizer=optimizer(), target_tensors=[labels])
         model.fit(steps_per_epoch=1, verbose=0)
         first_update[name] = network.get_weights()[0] - w
-    module = load_recipe(NAME)
+    module = load_recipe('data/dataset_tensors')
     x, y = K.get_session().run(module.batches(digits.x_train, digits.y_train, BATCH).get_next())
     x = x.reshape(BATCH, -1)
     hidden = np.maximum(x @ w + b, 0)

@@ -7,13 +7,7 @@ import pytest
 import tensorflow as tf
 from keras import backend as K
 
-NAME = 'data/dataset_to_generator'
 EPOCHS, BATCH, STEPS = 3, 64, 23
-
-
-@pytest.fixture
-def module(load_recipe):
-    return load_recipe(NAME)
 
 
 @pytest.fixture

@@ -7,15 +7,13 @@ import tensorflow as tf
 from keras import backend as K
 from keras import layers
 
-NAME = 'data/dataset_train_and_validation'
 TRAIN, TEST, EPOCHS = 1437, 360, 3
 
 
 @pytest.fixture
-def module(load_recipe, monkeypatch):
+def module(module, monkeypatch):
     """The recipe, which writes down the learning phase and the samples' numbers of every batch."""
-    module = load_recipe(NAME)
-    build_network = module.build_network
+    build_model = module.build_model
     module.read = []
 
     def record(x):
@@ -26,9 +24,9 @@ def module(load_recipe, monkeypatch):
             return tf.identity(x)
 
     def build(shape):
-        return keras.models.Sequential([layers.Lambda(record, input_shape=shape)] + build_network(shape).layers)
+        return keras.models.Sequential([layers.Lambda(record, input_shape=shape)] + build_model(shape).layers)
 
-    monkeypatch.setattr(module, 'build_network', build)
+    monkeypatch.setattr(module, 'build_model', build)
     return module
 
 
@@ -75,12 +73,12 @@ def test_without_the_switch_it_validates_on_the_training_pipeline(module, number
 
 
 def test_without_a_learning_phase_it_would_train_on_the_test_set(module, numbered, monkeypatch):
-    build_network = module.build_network
+    build_model = module.build_model
 
     def without_dropout(shape):
-        return keras.models.Sequential([x for x in build_network(shape).layers if not isinstance(x, layers.Dropout)])
+        return keras.models.Sequential([x for x in build_model(shape).layers if not isinstance(x, layers.Dropout)])
 
-    monkeypatch.setattr(module, 'build_network', without_dropout)
+    monkeypatch.setattr(module, 'build_model', without_dropout)
     with pytest.raises(ValueError, match='learning phase'):
         module.run(numbered, epochs=1, verbose=0)
 

@@ -6,13 +6,6 @@ import pytest
 import tensorflow as tf
 from keras import backend as K
 
-NAME = 'data/tfrecords'
-
-
-@pytest.fixture
-def module(load_recipe):
-    return load_recipe(NAME)
-
 
 @pytest.fixture
 def shards(module, digits, tmp_path):
