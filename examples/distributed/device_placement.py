@@ -2,13 +2,14 @@
 
 When: a model's weights, or its optimizer's state beside them, outgrow the memory of one device.
 
-The line that matters: `with tf.device(devices[1]):` around the layers' calls, for only there are
-weights and operations made; and `colocate_gradients_with_ops=True`, for the way back.
+The line that matters: `with tf.device(devices[1]):`, around the calls of the layers, since only a
+call makes weights and operations. The same for the way back: `colocate_gradients_with_ops=True`.
 
-Without it: no error and the right numbers, but the first device does the work. A block around
-`Dense(…)` alone, or around an `add` to a Sequential with no input shape yet, places nothing. A
-tf.train optimizer computes all gradients on the first device; Keras's own keep every layer's
-state there. Soft placement hides a mistyped device as quietly. So look, as the recipe does.
+Without it: no error and the right numbers, but the first device does all the work. A block around
+the construction `Dense(…)` alone places nothing, nor does one around an `add` to a Sequential that
+does not know its input shape yet. Without colocate_gradients_with_ops an optimizer of tf.train computes
+all gradients on the first device; Keras's own optimizers keep every layer's state there. With soft
+placement a mistyped device is no error either. So look where things ran, as the recipe does.
 
 Checked: all weights after training, against the same model on one device without tf.device, to
 the last bit on CPUs; what the last step ran where, against the parameters counted by hand.
@@ -25,9 +26,11 @@ from keras import layers
 
 from tensorflow_with_keras import recipe
 
+LOSS = 'sparse_categorical_crossentropy'
+
 
 class Adam(tf.train.AdamOptimizer):
-    """Computes each gradient where its layer is; its moments lie beside their weights as it is."""
+    """Computes each gradient where its layer is. The moments lie beside their weights without our help."""
 
     def compute_gradients(self, *args, **kwargs):
         return super().compute_gradients(*args, colocate_gradients_with_ops=True, **kwargs)
@@ -36,15 +39,17 @@ class Adam(tf.train.AdamOptimizer):
 def two_devices():
     """Two GPUs where there are two, else two CPU devices, which share this machine's cores."""
     K.set_session(tf.Session(config=tf.ConfigProto(device_count={'CPU': 2}, allow_soft_placement=True)))
-    names = {kind: [d.name for d in K.get_session().list_devices() if d.device_type == kind] for kind in ('CPU', 'GPU')}
-    return names['GPU'][:2] if len(names['GPU']) > 1 else names['CPU']
+    devices = K.get_session().list_devices()
+    gpus = [device.name for device in devices if device.device_type == 'GPU']
+    cpus = [device.name for device in devices if device.device_type == 'CPU']
+    return gpus[:2] if len(gpus) > 1 else cpus
 
 
 def build_model(shape, devices):
     images = layers.Input(shape)
     with tf.device(devices[0]):
         hidden = layers.Dense(96, activation='relu', name='low')(layers.Flatten()(images))
-    with tf.device(devices[1]):
+    with tf.device(devices[1]):  # <- the line that matters
         hidden = layers.Dense(64, activation='relu', name='middle')(hidden)
         classes = layers.Dense(10, activation='softmax', name='top')(hidden)
     return keras.models.Model(images, classes)
@@ -56,32 +61,36 @@ def ran_where(record):
     return {node.name: node.device for graph in record.partition_graphs for node in graph.node if node.name in ours}
 
 
-def run(data, epochs=5, batch_size=64, verbose=2, callbacks=()):
+def run(data, epochs=5, batch_size=64, **fit):
+    shape = data.x_train.shape[1:]
     devices = two_devices()
-    split, whole = (build_model(data.x_train.shape[1:], pair) for pair in (devices, devices[:1] * 2))
+    split = build_model(shape, devices)
+    whole = build_model(shape, [devices[0], devices[0]])  # the same on one device, to compare
     whole.set_weights(split.get_weights())
     record = tf.RunMetadata()
-    tracing = {'options': tf.RunOptions(output_partition_graphs=True), 'run_metadata': record}  # costs time
-    for model, more in ((split, tracing), (whole, {})):  # the same model on one device, to compare
-        model.compile(Adam(), 'sparse_categorical_crossentropy', **more)
-        model.fit(data.x_train, data.y_train, batch_size, epochs, verbose, list(callbacks), shuffle=False)
+    options = tf.RunOptions(output_partition_graphs=True)  # fills the record, which costs time
+    split.compile(Adam(), LOSS, options=options, run_metadata=record)
+    whole.compile(Adam(), LOSS)
+    for model in (split, whole):
+        model.fit(data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, shuffle=False, **fit)
 
-    where, memory = ran_where(record), []
+    where = ran_where(record)
+    memory = []
     for device in devices:
         names = [name for name in where if where[name] == device]
         variables = [v for v in tf.global_variables() if where.get(v.op.name) == device]  # weights and moments
         memory.append(sum(v.shape.num_elements() * v.dtype.size for v in variables))
-        gradients = sum('gradients/' in name for name in names)
-        print('%s: %d operations, %d of gradients, %d bytes' % (device, len(names), gradients, memory[-1]))
-    # TensorFlow names all that it makes for a weight or an operation after that
-    astray = [name for name in where if ('middle/' in name or 'top/' in name) and where[name] != devices[1]]
-    weights = zip(split.get_weights(), whole.get_weights())
+        gradients = [name for name in names if 'gradients/' in name]
+        print(f'{device}: {len(names)} operations, {len(gradients)} of gradients, {memory[-1]} bytes')
+    # all that TensorFlow makes for a layer has the layer's name in its own
+    upper = [name for name in where if 'middle/' in name or 'top/' in name]
+    differences = [np.abs(a - b).max() for a, b in zip(split.get_weights(), whole.get_weights())]
     return {
         'test_accuracy': np.mean(split.predict(data.x_test).argmax(1) == data.y_test),
-        'difference_from_one_device': max(np.abs(a - b).max() for a, b in weights),
+        'difference_from_one_device': max(differences),
         'bytes_on_first_device': memory[0],
         'bytes_on_second_device': memory[1],
-        'second_half_on_first_device': len(astray),
+        'second_half_on_first_device': sum(where[name] != devices[1] for name in upper),
     }
 
 

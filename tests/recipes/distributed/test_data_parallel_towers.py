@@ -10,14 +10,12 @@ from keras.utils import multi_gpu_utils
 
 from tensorflow_with_keras import session
 
-NAME = 'distributed/data_parallel_towers'
 EPOCHS, BATCH = 2, 64  # 1437 = 22 * 64 + 29, an odd number
 
 
 @pytest.fixture
-def module(load_recipe, monkeypatch):
+def module(module, monkeypatch):
     """The recipe, whose networks begin with the same weights and see the images in the same order."""
-    module = load_recipe(NAME)
     build_model = module.build_model
 
     def build(shape):
@@ -46,13 +44,12 @@ def on_one_device(module, data, rate=0.05, batch_size=BATCH):
 
 
 @pytest.mark.parametrize('gpus, expected', [(0, 'CPU'), (1, 'CPU'), (2, 'GPU'), (3, 'GPU')])
-def test_two_gpus_or_more_are_taken_and_else_two_cpu_devices(load_recipe, monkeypatch, gpus, expected):
+def test_two_gpus_or_more_are_taken_and_else_two_cpu_devices(module, monkeypatch, gpus, expected):
     def listed(session):
         cpus = session._config.device_count['CPU']
         return [Device(kind, '%s:%d' % (kind, i)) for kind, n in (('CPU', cpus), ('GPU', gpus)) for i in range(n)]
 
     Device = collections.namedtuple('Device', 'device_type name')
-    module = load_recipe(NAME)
     monkeypatch.setattr(tf.Session, 'list_devices', listed)
     assert module.all_devices() == ['%s:%d' % (expected, i) for i in range(max(2, gpus))]
 

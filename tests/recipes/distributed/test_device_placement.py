@@ -6,15 +6,13 @@ from keras import layers
 
 from tensorflow_with_keras import session
 
-NAME = 'distributed/device_placement'
 LOW, REST = 64 * 96 + 96, 96 * 64 + 64 + 64 * 10 + 10  # parameters of the two halves, by hand
 ADAM = 3 * 4  # bytes for each: the weight and its two moments, in float32
 
 
 @pytest.fixture
-def module(load_recipe, monkeypatch):
+def module(module, monkeypatch):
     """The recipe, which keeps the table of what ran where."""
-    module = load_recipe(NAME)
     ran_where = module.ran_where
 
     def keep(record):
@@ -53,7 +51,7 @@ def test_split_it_is_the_same_model_to_the_last_bit(module, digits, monkeypatch)
     plain = keras.models.Sequential(stack + [layers.Dense(10, activation='softmax')])
     plain.set_weights(first[0])
     plain.compile(tf.train.AdamOptimizer(), 'sparse_categorical_crossentropy', metrics=['accuracy'])
-    plain.fit(digits.x_train, digits.y_train, 64, 3, 0, shuffle=False)
+    plain.fit(digits.x_train, digits.y_train, batch_size=64, epochs=3, verbose=0, shuffle=False)
     assert [w.tobytes() for w in plain.get_weights()] == [w.tobytes() for w in weights[0]]
     assert [w.tobytes() for w in weights[1]] == [w.tobytes() for w in weights[0]]
     assert found['difference_from_one_device'] == 0
@@ -95,8 +93,8 @@ def test_around_the_construction_alone_it_places_nothing(module, digits, monkeyp
 
 
 @pytest.mark.parametrize('known', [True, False])
-def test_a_sequential_that_does_not_know_its_input_shape_places_nothing(digits, load_recipe, known):
-    devices = load_recipe(NAME).two_devices()
+def test_a_sequential_that_does_not_know_its_input_shape_places_nothing(digits, module, known):
+    devices = module.two_devices()
     model = keras.models.Sequential([layers.Flatten(input_shape=(8, 8, 1)) if known else layers.Flatten()])
     with tf.device(devices[1]):
         model.add(layers.Dense(10, activation='softmax'))

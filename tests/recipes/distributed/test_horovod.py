@@ -41,7 +41,7 @@ def build(shape):
     fit = model.fit
     def fit_in_order(*args, **kwargs):
         if without == 'broadcast':
-            args[5].insert(0, hvd.callbacks.BroadcastGlobalVariablesCallback(0))
+            kwargs['callbacks'].insert(0, hvd.callbacks.BroadcastGlobalVariablesCallback(0))
         return fit(*args, shuffle=False, **kwargs)
     model.fit = fit_in_order
     return model

@@ -44,9 +44,8 @@ def cluster_of(workers):
 
 
 @pytest.fixture
-def module(load_recipe, monkeypatch):
+def module(module, monkeypatch):
     """The recipe, whose networks begin with the same weights and see the images in the same order."""
-    module = load_recipe(NAME)
 
     def build(shape):
         start = [keras.initializers.glorot_uniform(seed) for seed in (1, 2)]
