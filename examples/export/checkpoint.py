@@ -1,17 +1,17 @@
 """Checkpoints by tf.train.Saver under fit, and a resumed run with the bits of one never stopped.
 
-When: long training that may be cut off, on a machine that may be taken away; or a checkpoint
-that other TensorFlow code is to read.
+When: training takes long and may be cut off, or the machine may be taken away; or other TensorFlow
+code is to read the checkpoint.
 
 The line that matters: `model._make_train_function()`, before the Saver is made. Keras makes the
-optimizer's slots (Adam's moments) only when training starts, and a Saver keeps the variables
+optimizer's slots (Adam's moments) only when training starts, and a Saver saves the variables
 that exist when it is made.
 
-Without it: the checkpoint has the weights and no moments, restores without a word, and the run
-goes on from moments of zero, to other weights than the run that was never stopped.
+Without it: the checkpoint has the weights and no moments. It restores without an error, and the run
+goes on from moments of zero, to other weights than those of a run that was never stopped.
 
 Checked: every weight after the resumed run, against a run without a stop: the same bits, with
-one thread. Not in a checkpoint, so not in this recipe: the order of a shuffling fit, which is
+one thread. Not in a checkpoint, and so not in this recipe: the order of a shuffling fit, which is
 NumPy's, and the state of random operations such as dropout.
 
 Sources: tf.train.Saver, TensorFlow 1.9; fit_loop in keras/engine/training_arrays.py and
@@ -37,42 +37,47 @@ def build_model(shape):
     return model
 
 
-class Checkpoints(keras.callbacks.Callback):
-    def __init__(self, saver, path):
-        super().__init__()
-        self.saver, self.path = saver, path
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.saver.save(K.get_session(), self.path, global_step=epoch + 1, write_meta_graph=False)
-
-
-def train(data, folder, stop, batch_size=32, verbose=0, callbacks=()):
-    """The model after epoch `stop`, from the last checkpoint in the folder where there is one."""
+def train(data, folder, stop, batch_size=32, callbacks=(), **fit):
+    """Weights and accuracy after epoch `stop`, from the last checkpoint in the folder where there is one."""
     with tf.Graph().as_default(), tf.Session().as_default() as session:
         np.random.seed(0)  # the same first weights each time: Keras draws the initialisers' seeds from NumPy
         tf.set_random_seed(0)
         model = build_model(data.x_train.shape[1:])
-        model._make_train_function()
+        model._make_train_function()  # <- the line that matters
         saver = tf.train.Saver(max_to_keep=2)
-        last, epoch = tf.train.latest_checkpoint(folder), 0
-        if last:
+
+        checkpoint = tf.train.latest_checkpoint(folder)
+        epoch = 0
+        if checkpoint:
             K.get_session()  # Keras initialises its variables here, once; what is restored now stays
-            saver.restore(session, last)
-            epoch = int(last.rsplit('-', 1)[1])
-            print('Resumed after epoch %d.' % epoch)
-        callbacks = [Checkpoints(saver, os.path.join(folder, 'model'))] + list(callbacks)
-        x, y = data.x_train, data.y_train
-        model.fit(x, y, batch_size, stop, verbose, callbacks, shuffle=False, initial_epoch=epoch)
+            saver.restore(session, checkpoint)
+            epoch = int(checkpoint.rsplit('-', 1)[1])
+            print(f'Resumed after epoch {epoch}.')
+
+        def save(epoch, logs):
+            saver.save(session, os.path.join(folder, 'model'), global_step=epoch + 1, write_meta_graph=False)
+
+        model.fit(
+            data.x_train,
+            data.y_train,
+            batch_size=batch_size,
+            epochs=stop,
+            initial_epoch=epoch,
+            shuffle=False,
+            callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=save), *callbacks],
+            **fit,
+        )
         return model.get_weights(), np.mean(model.predict(data.x_test).argmax(1) == data.y_test)
 
 
-def run(data, epochs=4, batch_size=32, verbose=2, callbacks=()):
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as other:
-        train(data, folder, (epochs + 1) // 2, batch_size, verbose, callbacks)
-        resumed, accuracy = train(data, folder, epochs, batch_size, verbose, callbacks)
-        straight, _ = train(data, other, epochs, batch_size)
-    difference = max(np.abs(a - b).max() for a, b in zip(resumed, straight))
-    print('Largest difference from the run never stopped, 0 with --threads 1: %g' % difference)
+def run(data, epochs=4, batch_size=32, **fit):
+    with tempfile.TemporaryDirectory() as folder:
+        train(data, folder, (epochs + 1) // 2, batch_size, **fit)
+        resumed, accuracy = train(data, folder, epochs, batch_size, **fit)
+    with tempfile.TemporaryDirectory() as folder:
+        never_stopped, _ = train(data, folder, epochs, batch_size, verbose=0)
+    difference = max(np.abs(a - b).max() for a, b in zip(resumed, never_stopped))
+    print(f'Largest difference from the run never stopped, 0 with --threads 1: {difference:g}')
     return {'epochs': epochs, 'test_accuracy': accuracy, 'largest_difference': difference}
 
 

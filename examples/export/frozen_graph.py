@@ -1,16 +1,16 @@
 """A trained Keras model as one file: weights made constants, the rest pruned and folded.
 
-When: the model goes where one GraphDef is wanted: tf.import_graph_def in another program,
+When: the model goes to a place where one GraphDef is wanted: tf.import_graph_def in another program,
 OpenCV, a phone, a converter to another format.
 
-The line that matters: `convert_variables_to_constants(session, graph_def, [output name])`. A
-GraphDef alone holds operations and no values; the output's name says what else to leave out.
+The line that matters: `convert_variables_to_constants(session, whole, [classes])`. A GraphDef by itself
+holds operations and no values. All that the output `classes` does not need is left out.
 
-Without it: the file loads, and the first run raises FailedPreconditionError, since nobody has
-the weights. Without `K.set_learning_phase(0)` before the model is built in the graph to be
-frozen, both branches of batch normalisation and of dropout stay in it for good.
+Without it: the file loads, and the first run raises FailedPreconditionError, since the weights have
+no values. Without `K.set_learning_phase(0)` before the model is built in the graph to be frozen,
+both branches of batch normalisation and of dropout stay in it for good.
 
-Checked: predict, against the frozen and the optimised graph run by plain TensorFlow; the
+Checked: predict, against the frozen and the optimised graph run by plain TensorFlow; that the
 batch normalisation is gone, folded into the weights of the convolution before it.
 
 Sources: tf.graph_util and tensorflow/tools/graph_transforms/README.md, TensorFlow 1.9.
@@ -29,7 +29,7 @@ from tensorflow_with_keras import recipe
 
 
 def build_model(shape):
-    # no bias before a batch normalisation that has one; only so can it be folded into the kernel
+    # no bias before the batch normalisation, which has one: only so can it be folded into the kernel
     stack = [layers.Conv2D(16, 3, use_bias=False, input_shape=shape, name='conv'), layers.BatchNormalization()]
     stack += [layers.Activation('relu'), layers.Flatten(), layers.Dropout(0.3)]
     return keras.models.Sequential(stack + [layers.Dense(10, activation='softmax', name='classes')])
@@ -37,13 +37,16 @@ def build_model(shape):
 
 def freeze(model):
     """The GraphDef with constants, and the names of its input and output operations."""
-    config, weights = model.get_config(), model.get_weights()  # out of the training session
+    config = model.get_config()
+    weights = model.get_weights()  # out of the training session
     with tf.Graph().as_default() as graph, tf.Session().as_default() as session:
         K.set_learning_phase(0)
         serving = type(model).from_config(config)
         serving.set_weights(weights)
-        image, classes = serving.input.op.name, serving.output.op.name
-        frozen = tf.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), [classes])
+        image = serving.input.op.name
+        classes = serving.output.op.name
+        whole = graph.as_graph_def()
+        frozen = tf.graph_util.convert_variables_to_constants(session, whole, [classes])  # <- the line that matters
         return frozen, image, classes
 
 
@@ -56,28 +59,30 @@ def compute(graph_def, image, classes, x):
         return session.run(classes + ':0', {image + ':0': x})
 
 
-def run(data, epochs=4, batch_size=32, verbose=2, callbacks=(), out='.'):
+def run(data, epochs=4, batch_size=32, out='.', **fit):
     model = build_model(data.x_train.shape[1:])
     model.compile('adam', 'sparse_categorical_crossentropy', metrics=['accuracy'])
-    model.fit(data.x_train, data.y_train, batch_size, epochs, verbose, list(callbacks))
+    model.fit(data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, **fit)
+
     frozen, image, classes = freeze(model)
-    folding = ['fold_constants(ignore_errors=true)', 'fold_old_batch_norms', 'strip_unused_nodes']
-    optimised = TransformGraph(frozen, [image], [classes], folding)
+    transforms = ['fold_constants(ignore_errors=true)', 'fold_old_batch_norms', 'strip_unused_nodes']
+    optimised = TransformGraph(frozen, [image], [classes], transforms)
     with open(os.path.join(out, 'digits.pb'), 'wb') as f:
         f.write(optimised.SerializeToString())
 
     expected = model.predict(data.x_test)
-    answers = [compute(graph_def, image, classes, data.x_test) for graph_def in (frozen, optimised)]
-    differences = [np.abs(answer - expected).max() for answer in answers]
-    counts = [len(graph_def.node) for graph_def in (K.get_session().graph.as_graph_def(), frozen, optimised)]
-    print('Nodes: %d in training, %d frozen, %d optimised.' % tuple(counts))
-    print('Largest difference from predict: %.1g frozen, %.1g optimised.' % tuple(differences))
+    from_frozen = compute(frozen, image, classes, data.x_test)
+    from_optimised = compute(optimised, image, classes, data.x_test)
+    differences = [np.abs(answer - expected).max() for answer in (from_frozen, from_optimised)]
+    in_training = len(model.input.graph.as_graph_def().node)
+    print(f'Nodes: {in_training} in training, {len(frozen.node)} frozen, {len(optimised.node)} optimised.')
+    print(f'Largest difference from predict: {differences[0]:.1g} frozen, {differences[1]:.1g} optimised.')
     return {
         'file': 'digits.pb',
-        'test_accuracy': np.mean(answers[1].argmax(1) == data.y_test),
+        'test_accuracy': np.mean(from_optimised.argmax(1) == data.y_test),
         'differs_from_predict': max(differences) > 1e-5,
-        'nodes_frozen': counts[1],
-        'nodes_optimised': counts[2],
+        'nodes_frozen': len(frozen.node),
+        'nodes_optimised': len(optimised.node),
     }
 
 

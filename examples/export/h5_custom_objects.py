@@ -3,13 +3,13 @@
 When: one file is to hold the architecture, the weights and the optimizer's state, and the model
 is built from more than Keras's own parts; or such a file comes from elsewhere.
 
-The line that matters: `load_model(path, custom_objects={name: object, …})`. The file holds the
-names of functions and classes and the layer's get_config(), never their code.
+The line that matters: `keras.models.load_model(f, custom_objects=custom)`. The file holds the names
+of functions and classes and what the layer's get_config() returned, never their code.
 
-Without it: ValueError, Unknown layer or Unknown loss function. A file saved under h5py 3 has its
-names in strings that Keras 2.2.4 cannot take ("The truth value of an array…"): `load` mends them
-in memory. A damaged file, one of tf.keras or a newer Keras, and a Lambda of another Python end in
-errors that do not say what to do; here they give a sentence.
+Without it: ValueError, Unknown layer or Unknown loss function. Files from elsewhere go wrong in more
+ways. A file saved under h5py 3 has its names in strings that Keras 2.2.4 cannot take ("The truth value
+of an array…"): `load` mends them in memory. A damaged file, one of tf.keras or a newer Keras, and a
+Lambda of another Python end in errors that do not say what to do; here they give a sentence.
 
 Checked: predict before and after; the weights and the losses of one more epoch, trained by
 the loaded model and by the one that was saved: the same bits, with one thread. Real files of
@@ -20,7 +20,6 @@ docs/model_files.md, for what each writer's files need.
 """
 
 import io
-import tempfile
 
 import h5py
 import keras
@@ -55,21 +54,30 @@ def recall(y_true, y_pred):
     return tf.metrics.recall(y_true, y_pred > 0.5)
 
 
+def build_model(shape):
+    stack = [keras.layers.Flatten(input_shape=shape), keras.layers.Dense(64, activation='relu'), Gain(2.0)]
+    model = keras.models.Sequential(stack + [keras.layers.Dense(10, activation='softmax')])
+    model.compile('adam', smooth_crossentropy, metrics=['accuracy', StreamingMetric(recall)])
+    return model
+
+
+def mend(names):  # as h5py 3 writes them, to bytes as Keras 2.2.4 reads them
+    for key, value in list(names.items()):
+        if isinstance(value, str) or getattr(value, 'dtype', None) == 'O':
+            names[key] = value.encode() if isinstance(value, str) else np.array(value, 'S')
+
+
 def load(path):
     """The model in the file, or a ValueError of one sentence."""
     custom = {'Gain': Gain, 'smooth_crossentropy': smooth_crossentropy, 'recall': StreamingMetric(recall)}
     try:
-        with open(path, 'rb') as file, h5py.File(io.BytesIO(file.read()), 'r+') as f:
-            groups = ['/']
-            f.visit(groups.append)
-            for group in map(f.get, groups):  # names as h5py 3 writes them, to bytes as Keras 2.2.4 reads them
-                for key, value in list(group.attrs.items()):
-                    if isinstance(value, str) or getattr(value, 'dtype', None) == 'O':
-                        group.attrs[key] = value.encode() if isinstance(value, str) else np.array(value, 'S')
+        with open(path, 'rb') as file, h5py.File(io.BytesIO(file.read()), 'r+') as f:  # a copy in memory
+            mend(f.attrs)
+            f.visititems(lambda name, item: mend(item.attrs))
             version = f.attrs.get('keras_version', b'0').decode()
             if '-tf' in version or [int(n) for n in version.split('.')[:2]] > [2, 2]:
                 raise ValueError(f'{path} is of tf.keras or a newer Keras, {version}: build it and load_weights.')
-            return keras.models.load_model(f, custom_objects=custom)
+            return keras.models.load_model(f, custom_objects=custom)  # <- the line that matters
     except OSError as e:
         raise ValueError(f'{path} is no whole HDF5 file: copy it again.') from e
     except (EOFError, SystemError, ValueError) as e:
@@ -78,21 +86,20 @@ def load(path):
         raise ValueError(f'{path} has a Lambda of another Python: build it and load_weights.') from e
 
 
-def run(data, epochs=4, batch_size=32, verbose=2, callbacks=()):
-    y_train, y_test = (keras.utils.to_categorical(y, 10) for y in (data.y_train, data.y_test))
-    stack = [keras.layers.Flatten(input_shape=data.x_train.shape[1:]), keras.layers.Dense(64, activation='relu')]
-    model = keras.models.Sequential(stack + [Gain(2.0), keras.layers.Dense(10, activation='softmax')])
-    model.compile('adam', smooth_crossentropy, metrics=['accuracy', StreamingMetric(recall)])
-    model.fit(data.x_train, y_train, batch_size, epochs, verbose, list(callbacks))
-    with tempfile.TemporaryDirectory() as folder:
-        model.save(folder + '/digits.h5')
-        loaded = load(folder + '/digits.h5')
+def run(data, epochs=4, batch_size=32, out='.', **fit):
+    x, y = data.x_train, keras.utils.to_categorical(data.y_train, 10)
+    model = build_model(x.shape[1:])
+    model.fit(x, y, batch_size=batch_size, epochs=epochs, **fit)
+    model.save(f'{out}/digits.h5')
+    loaded = load(f'{out}/digits.h5')
+
     difference = np.abs(model.predict(data.x_test) - loaded.predict(data.x_test)).max()
     for each in (model, loaded):  # the optimizer's state came back too, so both learn the same
-        each.fit(data.x_train, y_train, batch_size, 1, verbose, shuffle=False)
-    found = dict(zip(('test_loss', 'test_accuracy', 'test_recall'), loaded.evaluate(data.x_test, y_test, verbose=0)))
-    after = max(np.abs(a - b).max() for a, b in zip(model.get_weights(), loaded.get_weights()))
-    return dict(found, largest_difference=difference, difference_after_an_epoch=after)
+        each.fit(x, y, batch_size=batch_size, verbose=0, shuffle=False)
+    after = [np.abs(a - b).max() for a, b in zip(model.get_weights(), loaded.get_weights())]
+    loss, accuracy, recalled = loaded.evaluate(data.x_test, keras.utils.to_categorical(data.y_test, 10), verbose=0)
+    results = {'file': 'digits.h5', 'test_loss': loss, 'test_accuracy': accuracy, 'test_recall': recalled}
+    return dict(results, largest_difference=difference, difference_after_an_epoch=max(after))
 
 
 if __name__ == '__main__':

@@ -1,14 +1,14 @@
 """A trained Keras model as a SavedModel, served by a process that has no Keras.
 
-When: the model is to be served by TensorFlow Serving, by the C++ or Java API, or by plain
-TensorFlow, with named inputs and outputs instead of tensor names.
+When: TensorFlow Serving, the C++ or Java API, or plain TensorFlow is to serve the model, with inputs
+and outputs that have names of their own instead of tensor names.
 
 The line that matters: `K.set_learning_phase(0)`, in a graph of its own and before the model is
 built there from its config. The trained model goes on with its own graph.
 
 Without it: the exported graph keeps the input keras_learning_phase and the random operations of
-dropout, and who feeds True gets another answer each time; saved out of the training graph it
-also holds what only the optimizer needs.
+dropout, and whoever feeds True there gets another answer each time. Saved out of the training graph
+it also holds what only the optimizer needs.
 
 Checked: what the other process computes, against predict; the graph in the file holds no
 variable of the optimizer, no random operation of dropout and no learning phase.
@@ -43,39 +43,46 @@ sys.exit('keras' in sys.modules)
 
 
 def build_model(shape):
-    conv = layers.Conv2D(16, 3, activation='relu', input_shape=shape)
-    stack = [conv, layers.BatchNormalization(), layers.Flatten(), layers.Dropout(0.5)]
-    return keras.models.Sequential(stack + [layers.Dense(10, activation='softmax')])
+    stack = [layers.Conv2D(16, 3, activation='relu', input_shape=shape), layers.BatchNormalization()]
+    stack += [layers.Flatten(), layers.Dropout(0.5), layers.Dense(10, activation='softmax')]
+    return keras.models.Sequential(stack)
 
 
 def export(model, folder):
-    config, weights = model.get_config(), model.get_weights()  # out of the training session
+    """Saves the model as it predicts, and returns the graph that is saved."""
+    config = model.get_config()
+    weights = model.get_weights()  # out of the training session
     with tf.Graph().as_default() as graph, tf.Session().as_default() as session:
-        K.set_learning_phase(0)
+        K.set_learning_phase(0)  # <- the line that matters
         serving = type(model).from_config(config)
         serving.set_weights(weights)
         tf.saved_model.simple_save(session, folder, {'image': serving.input}, {'probabilities': serving.output})
         return graph
 
 
-def run(data, epochs=4, batch_size=32, verbose=2, callbacks=()):
+def run(data, epochs=4, batch_size=32, **fit):
     model = build_model(data.x_train.shape[1:])
     model.compile('adam', 'sparse_categorical_crossentropy', metrics=['accuracy'])
-    model.fit(data.x_train, data.y_train, batch_size, epochs, verbose, list(callbacks))
+    model.fit(data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, **fit)
     expected = model.predict(data.x_test)
+
     with tempfile.TemporaryDirectory() as folder:
         saved, images, answer = (os.path.join(folder, name) for name in ('model', 'images.npy', 'answer.npy'))
         graph = export(model, saved)
         np.save(images, data.x_test)
         subprocess.run([sys.executable, '-c', SERVE, saved, images, answer], check=True)
         served = np.load(answer, allow_pickle=False)
-    random_ops = [op.name for op in graph.get_operations() if 'Random' in op.type]  # some are the initialisers'
-    print('The process without Keras differs from predict by at most %.1g.' % np.abs(served - expected).max())
+
+    difference = np.abs(served - expected).max()
+    print(f'The process without Keras differs from predict by at most {difference:.1g}.')
+    operations = graph.get_operations()
+    # the initialisers' random operations are there too, and nobody runs them
+    random_ops = [op.name for op in operations if 'Random' in op.type and op.name.startswith('dropout')]
     return {
         'test_accuracy': np.mean(served.argmax(1) == data.y_test),
-        'largest_difference': np.abs(served - expected).max(),
-        'random_ops_served': sum(op.startswith('dropout') for op in random_ops),
-        'nodes_served': len(graph.get_operations()),
+        'largest_difference': difference,
+        'random_ops_served': len(random_ops),
+        'nodes_served': len(operations),
     }
 
 

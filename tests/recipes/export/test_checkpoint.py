@@ -1,25 +1,22 @@
 import numpy as np
 import tensorflow as tf
 
-NAME = 'export/checkpoint'
 
-
-def test_the_resumed_run_has_the_bits_of_an_uninterrupted_fit(load_recipe, digits, tmp_path):
-    module = load_recipe(NAME)
-    module.train(digits, str(tmp_path), 1)
-    resumed, accuracy = module.train(digits, str(tmp_path), 3)
+def test_the_resumed_run_has_the_bits_of_an_uninterrupted_fit(module, digits, tmp_path):
+    module.train(digits, str(tmp_path), 1, verbose=0)
+    resumed, accuracy = module.train(digits, str(tmp_path), 3, verbose=0)
     with tf.Graph().as_default(), tf.Session().as_default():  # without any checkpoint
         np.random.seed(0)
         tf.set_random_seed(0)
         model = module.build_model(digits.x_train.shape[1:])
-        model.fit(digits.x_train, digits.y_train, 32, 3, 0, shuffle=False)
+        model.fit(digits.x_train, digits.y_train, batch_size=32, epochs=3, verbose=0, shuffle=False)
         for name, got, expected in zip([w.name for w in model.weights], resumed, model.get_weights()):
             np.testing.assert_array_equal(got, expected, name)
         assert accuracy == np.mean(model.predict(digits.x_test).argmax(1) == digits.y_test) > 0.7  # chance is 0.1
 
 
-def test_the_file_holds_the_weights_the_moments_and_the_count_of_steps(load_recipe, digits, tmp_path):
-    weights, _ = load_recipe(NAME).train(digits, str(tmp_path), 2)
+def test_the_file_holds_the_weights_the_moments_and_the_count_of_steps(module, digits, tmp_path):
+    weights, _ = module.train(digits, str(tmp_path), 2, verbose=0)
     reader = tf.train.NewCheckpointReader(tf.train.latest_checkpoint(str(tmp_path)))
     np.testing.assert_array_equal(reader.get_tensor('conv2d_1/kernel'), weights[0])
     assert reader.get_tensor('Adam/iterations') == 2 * 45  # 1437 samples in batches of 32
@@ -28,13 +25,12 @@ def test_the_file_holds_the_weights_the_moments_and_the_count_of_steps(load_reci
     assert shapes.count([3, 3, 1, 16]) == 3  # the kernel and its first and second moment
 
 
-def test_the_recipe_says_zero(load_recipe, digits):
-    found = load_recipe(NAME).run(digits, epochs=2, verbose=0)
+def test_the_recipe_says_zero(module, digits):
+    found = module.run(digits, epochs=2, verbose=0)
     assert found['largest_difference'] == 0
 
 
-def test_without_the_line_that_matters_the_moments_are_lost(load_recipe, digits, monkeypatch):
-    module = load_recipe(NAME)
+def test_without_the_line_that_matters_the_moments_are_lost(module, digits, monkeypatch):
     build = module.build_model
 
     def build_model(shape):  # the recipe's call does nothing, fit's own does

@@ -3,13 +3,6 @@ import pytest
 import tensorflow as tf
 from keras import backend as K
 
-NAME = 'export/frozen_graph'
-
-
-@pytest.fixture
-def module(load_recipe):
-    return load_recipe(NAME)
-
 
 def numpy_answer(weights, x):
     """The model at inference in float64, straight from its equations."""

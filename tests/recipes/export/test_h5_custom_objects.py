@@ -8,16 +8,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, recall_score
 
-NAME = 'export/h5_custom_objects'
 FILES = os.path.join(os.path.dirname(__file__), '..', '..', 'library', 'model_files')
 with open(os.path.join(FILES, 'bytecode.json')) as f:
     BYTECODE = json.load(f)
 
 
 @pytest.fixture
-def module(load_recipe, monkeypatch, tmp_path):
+def module(module, monkeypatch, tmp_path):
     """The recipe, which keeps a copy of the file it saves and the model that it loads."""
-    module = load_recipe(NAME)
     load = module.load
     module.copy = str(tmp_path / 'copy.h5')
 
@@ -32,8 +30,8 @@ def module(load_recipe, monkeypatch, tmp_path):
     return module
 
 
-def test_the_loaded_model_predicts_trains_and_measures_as_the_saved_one(module, digits):
-    found = module.run(digits, epochs=2, verbose=0)
+def test_the_loaded_model_predicts_trains_and_measures_as_the_saved_one(module, digits, tmp_path):
+    found = module.run(digits, epochs=2, verbose=0, out=str(tmp_path))
     assert found['largest_difference'] == 0 and found['difference_after_an_epoch'] == 0
     predicted = module.loaded.predict(digits.x_test)
     assert found['test_accuracy'] == pytest.approx(accuracy_score(digits.y_test, predicted.argmax(1)), abs=1e-6)
@@ -50,7 +48,7 @@ def test_the_loaded_model_predicts_trains_and_measures_as_the_saved_one(module, 
 
 
 def test_what_is_wrong_with_a_file_is_said_in_a_sentence(module, digits, tmp_path):
-    module.run(digits, epochs=1, verbose=0)
+    module.run(digits, epochs=1, verbose=0, out=str(tmp_path))
     with open(module.copy, 'rb') as f:
         whole = f.read()
     cut = str(tmp_path / 'cut.h5')
@@ -135,7 +133,7 @@ def test_a_lambda_of_another_python_gives_a_sentence(module, tmp_path, python):
     'name, error',
     [('Gain', 'layer: Gain'), ('smooth_crossentropy', 'smooth_crossentropy'), ('recall', 'recall')],
 )
-def test_without_the_line_that_matters_names_are_unknown(module, digits, monkeypatch, name, error):
+def test_without_the_line_that_matters_names_are_unknown(module, digits, monkeypatch, tmp_path, name, error):
     load_model = keras.models.load_model
 
     def forgetful(path, custom_objects):
@@ -143,4 +141,4 @@ def test_without_the_line_that_matters_names_are_unknown(module, digits, monkeyp
 
     monkeypatch.setattr(keras.models, 'load_model', forgetful)
     with pytest.raises(ValueError, match='Unknown.*' + error):
-        module.run(digits, epochs=1, verbose=0)
+        module.run(digits, epochs=1, verbose=0, out=str(tmp_path))

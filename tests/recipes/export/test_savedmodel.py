@@ -4,29 +4,25 @@ import pytest
 import tensorflow as tf
 from keras import backend as K
 
-NAME = 'export/savedmodel'
-
 
 def load(folder):
     session = tf.Session(graph=tf.Graph())
     return session, tf.saved_model.loader.load(session, ['serve'], folder).signature_def['serving_default']
 
 
-def test_the_other_process_answers_as_predict_does(load_recipe, digits, monkeypatch):
-    module = load_recipe(NAME)
-    build, kept = module.build_model, []
-    monkeypatch.setattr(module, 'build_model', lambda shape: kept.append(build(shape)) or kept[-1])
+def test_the_other_process_answers_as_predict_does(module, digits):
     found = module.run(digits, epochs=2, verbose=0)
-    predicted = kept[0].predict(digits.x_test).argmax(1)
+    predicted = module.model.predict(digits.x_test).argmax(1)
     assert found['largest_difference'] < 1e-6
     assert found['test_accuracy'] == np.mean(predicted == digits.y_test) > 0.6  # chance is 0.1
-    assert found['random_ops_served'] == 0 and found['nodes_served'] < len(kept[0].input.graph.get_operations()) / 2
-    kept[0].fit(digits.x_train, digits.y_train, verbose=0)  # the trained model goes on with its own graph
+    assert (
+        found['random_ops_served'] == 0 and found['nodes_served'] < len(module.model.input.graph.get_operations()) / 2
+    )
+    module.model.fit(digits.x_train, digits.y_train, verbose=0)  # the trained model goes on with its own graph
 
 
 @pytest.mark.parametrize('fixed', [True, False])
-def test_without_the_line_that_matters_dropout_is_served_too(load_recipe, digits, tmp_path, monkeypatch, fixed):
-    module = load_recipe(NAME)
+def test_without_the_line_that_matters_dropout_is_served_too(module, digits, tmp_path, monkeypatch, fixed):
     model = module.build_model(digits.x_train.shape[1:])
     model.compile('adam', 'sparse_categorical_crossentropy')
     model._make_train_function()
@@ -52,8 +48,8 @@ def test_without_the_line_that_matters_dropout_is_served_too(load_recipe, digits
         assert np.abs(first - second).max() > 0.01
 
 
-def test_a_session_that_is_not_keras_s_has_no_weights_to_save(load_recipe, digits, tmp_path):
-    model = load_recipe(NAME).build_model(digits.x_train.shape[1:])
+def test_a_session_that_is_not_keras_s_has_no_weights_to_save(module, digits, tmp_path):
+    model = module.build_model(digits.x_train.shape[1:])
     assert isinstance(model, keras.models.Sequential)
     with pytest.raises(tf.errors.FailedPreconditionError), tf.Session() as other:
         tf.saved_model.simple_save(other, str(tmp_path / 'saved'), {'i': model.input}, {'o': model.output})

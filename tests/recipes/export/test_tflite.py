@@ -2,25 +2,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-NAME = 'export/tflite'
-
-
-@pytest.fixture
-def module(load_recipe, monkeypatch):
-    module = load_recipe(NAME)
-    build, module.models = module.build_model, []
-
-    def build_model(shape):
-        module.models.append(build(shape))
-        return module.models[-1]
-
-    monkeypatch.setattr(module, 'build_model', build_model)
-    return module
-
 
 def test_both_files_answer_as_predict_does(module, digits, tmp_path):
     found = module.run(digits, epochs=3, verbose=0, out=str(tmp_path))
-    expected = module.models[0].predict(digits.x_test)
+    expected = module.built[0].predict(digits.x_test)
     assert found['float_difference'] < 1e-5 and found['8bit_difference'] < 0.1
     assert found['float_accuracy'] == np.mean(expected.argmax(1) == digits.y_test) > 0.6  # chance is 0.1
     assert abs(found['8bit_accuracy'] - found['float_accuracy']) < 0.02
@@ -57,7 +42,6 @@ def test_without_the_line_that_matters_the_network_is_untrained(module, digits, 
 
 def test_without_ranges_eight_bits_fail(module, digits, monkeypatch):
     model = module.build_model(digits.x_train.shape[1:])
-    limits = module.ranges(model, digits.x_train)
     monkeypatch.setattr(tf, 'fake_quant_with_min_max_args', lambda x, *limits, **options: tf.identity(x))
     with pytest.raises(RuntimeError, match='lacking min/max data'):
-        module.convert(model, limits)
+        module.convert(model, digits.x_train)
