@@ -3,12 +3,13 @@
 When: Keras layers stand in a TensorFlow graph with name scopes, variable scopes and devices,
 and TensorFlow code then asks the graph's collections for what to train, update or add.
 
-The line that matters: `optimizer.minimize(loss, var_list=model.trainable_weights)`.
+The line that matters: `train = optimizer.minimize(loss, var_list=model.trainable_weights)`.
 
 Without it: minimize takes the collection of trainable variables, and Keras puts every variable
 there: those of frozen layers, the moving averages and the optimizer's own. A frozen layer is
-then trained. The collections of updates and of regularisation losses stay empty; model.updates
-and model.losses hold them. tf.variable_scope(reuse=True) shares nothing; the same layer does.
+then trained. What else goes wrong: the collections of updates and of regularisation losses stay empty,
+since Keras has them in model.updates and model.losses; and tf.variable_scope(reuse=True) shares no
+weights between two Keras layers. Calling the same layer twice does.
 
 Checked: the graph's own collections, names and devices; the frozen layer's weights before and
 after training; the accuracy from the logits, by NumPy.
@@ -38,33 +39,34 @@ def build_model(shape):
 def run(data, epochs=4, batch_size=32):
     model = build_model(data.x_train.shape[1:])
     labels = tf.placeholder(tf.int64, [None])
-    loss = tf.add_n([tf.losses.sparse_softmax_cross_entropy(labels, model.output)] + model.losses)
+    loss = tf.losses.sparse_softmax_cross_entropy(labels, model.output) + tf.add_n(model.losses)
+    optimizer = tf.train.GradientDescentOptimizer(0.1)
     with tf.control_dependencies(model.updates):
-        train = tf.train.GradientDescentOptimizer(0.1).minimize(loss, var_list=model.trainable_weights)
+        train = optimizer.minimize(loss, var_list=model.trainable_weights)  # <- the line that matters
 
-    graph = tf.get_default_graph()
     for weight in model.weights:
-        print(
-            '%-28s device %-14s trainable %s' % (weight.name, weight.device or 'any', weight in model.trainable_weights)
-        )
+        trainable = weight in model.trainable_weights
+        print(f'{weight.op.name:26} device {weight.device or "any":14} trainable {trainable}')
     session = K.get_session()
     before = model.get_layer('frozen').get_weights()
-    order = np.random.RandomState(0)
+    random = np.random.RandomState(0)
+    steps = int(np.ceil(len(data.x_train) / batch_size))
     for _ in range(epochs):
-        for rows in np.array_split(order.permutation(len(data.x_train)), -(-len(data.x_train) // batch_size)):
-            feed = {model.input: data.x_train[rows], labels: data.y_train[rows], K.learning_phase(): True}
+        for chosen in np.array_split(random.permutation(len(data.x_train)), steps):
+            feed = {model.input: data.x_train[chosen], labels: data.y_train[chosen], K.learning_phase(): True}
             session.run(train, feed)
-    moved = [np.abs(a - b).max() for a, b in zip(model.get_layer('frozen').get_weights(), before)]
+
+    after = model.get_layer('frozen').get_weights()
     return {
         'test_accuracy': np.mean(model.predict(data.x_test).argmax(1) == data.y_test),
-        'frozen_layer_moved': max(moved),
+        'frozen_layer_moved': max(np.abs(a - b).max() for a, b in zip(after, before)),
         'weights': len(model.weights),
         'trainable_weights': len(model.trainable_weights),
         'in_trainable_collection': len(set(model.weights) & set(tf.trainable_variables())),
         'updates': len(model.updates),
-        'in_update_collection': len(graph.get_collection(tf.GraphKeys.UPDATE_OPS)),
+        'in_update_collection': len(tf.get_collection(tf.GraphKeys.UPDATE_OPS)),
         'losses': len(model.losses),
-        'in_loss_collection': len(graph.get_collection(tf.GraphKeys.REGULARIZATION_LOSSES)),
+        'in_loss_collection': len(tf.get_collection(tf.GraphKeys.REGULARIZATION_LOSSES)),
     }
 
 

@@ -7,8 +7,8 @@ The line that matters: `theirs.set_weights(ours.get_weights())`, on a model buil
 function with the other library's layers.
 
 Without it: tf.keras.models.load_model does not read the file that Keras 2.2.4 writes for a
-Sequential model, and raises ValueError; a model of the same shape without the weights answers
-at random. Each library has a session of its own, unless both find a default session as here.
+Sequential model, and raises ValueError; and a model of the same shape without the weights answers
+at random. Each library has a session of its own, unless both find a default session, as here.
 
 Checked: the predictions of both libraries, of an image and a recurrent network, equal to
 rounding, there and back; the accuracy, by tf.keras.
@@ -43,34 +43,39 @@ def row_model(library, shape):
 
 
 def opens_in_tf_keras(model):
-    """1 if tf.keras loads the file that Keras writes of the model, else 0."""
+    """Whether tf.keras loads the file that Keras writes of the model."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, 'model.h5')
         model.save(path)
         try:
             tf.keras.models.load_model(path)
         except ValueError as e:
-            print('tf.keras.models.load_model: ValueError: %s' % e)
-            return 0
-    return 1
+            print(f'tf.keras.models.load_model: ValueError: {e}')
+            return False
+    return True
 
 
-def run(data, epochs=4, batch_size=32, verbose=2, callbacks=()):
-    found, shape = {}, data.x_train.shape[1:]
+def run(data, epochs=4, batch_size=32, **fit):
+    results = {}
+    shape = data.x_train.shape[1:]
     for name, build in (('image', image_model), ('row', row_model)):
         with tf.Graph().as_default(), tf.Session().as_default():
             tf.set_random_seed(0)
-            ours, theirs, back = build(keras, shape), build(tf.keras, shape), build(keras, shape)
+            ours = build(keras, shape)
+            theirs = build(tf.keras, shape)
+            back = build(keras, shape)
             ours.compile('adam', 'sparse_categorical_crossentropy', metrics=['accuracy'])
-            ours.fit(data.x_train, data.y_train, batch_size, epochs, verbose, list(callbacks))
-            theirs.set_weights(ours.get_weights())
+            ours.fit(data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, **fit)
+            theirs.set_weights(ours.get_weights())  # <- the line that matters
             back.set_weights(theirs.get_weights())
-            expected, answer, returned = (model.predict(data.x_test) for model in (ours, theirs, back))
-            found[name + '_accuracy'] = np.mean(answer.argmax(1) == data.y_test)
-            found[name + '_difference'] = np.abs(answer - expected).max()
-            found[name + '_difference_back'] = np.abs(returned - expected).max()
-            found[name + '_file_opens'] = opens_in_tf_keras(ours)
-    return found
+
+            expected = ours.predict(data.x_test)
+            answer = theirs.predict(data.x_test)
+            results[f'{name}_accuracy'] = np.mean(answer.argmax(1) == data.y_test)
+            results[f'{name}_difference'] = np.abs(answer - expected).max()
+            results[f'{name}_difference_back'] = np.abs(back.predict(data.x_test) - expected).max()
+            results[f'{name}_file_opens'] = opens_in_tf_keras(ours)
+    return results
 
 
 if __name__ == '__main__':

@@ -2,21 +2,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-NAME = 'interop/estimator'
-
-
-@pytest.fixture
-def module(load_recipe, monkeypatch):
-    module = load_recipe(NAME)
-    build, module.models = module.build_model, []
-
-    def build_model(shape):
-        module.models.append(build(shape))
-        return module.models[-1]
-
-    monkeypatch.setattr(module, 'build_model', build_model)
-    return module
-
 
 def numpy_logits(weights, x):
     """The network at inference in float64, straight from its equations."""
@@ -31,7 +16,7 @@ def numpy_logits(weights, x):
 def test_the_estimator_keras_and_the_equations_agree(module, digits):
     found = module.run(digits, epochs=2)
     assert found['steps'] == 2 * 45 and found['classes_that_differ'] == 0
-    classes = numpy_logits(module.models[-1].get_weights(), digits.x_test).argmax(1)
+    classes = numpy_logits(module.model.get_weights(), digits.x_test).argmax(1)
     accuracy = np.mean(classes == digits.y_test)
     assert found['test_accuracy'] == pytest.approx(accuracy, abs=1e-6)
     assert found['keras_accuracy'] == pytest.approx(accuracy, abs=1e-6)
@@ -51,8 +36,7 @@ def test_its_sessions_have_the_one_thread_that_gives_the_same_bits(module, digit
 @pytest.mark.parametrize('fixed', [True, False])
 def test_without_the_line_that_matters_training_never_drops(module, digits, monkeypatch, fixed):
     if not fixed:
-        backend = type('RecipeBackend', (), {'set_learning_phase': staticmethod(lambda phase: None)})
-        monkeypatch.setattr(module, 'K', backend)
+        monkeypatch.setattr(module.K, 'set_learning_phase', lambda phase: None)
     answers = {}
     for mode in ('train', 'infer'):
         with tf.Graph().as_default(), tf.Session() as session:

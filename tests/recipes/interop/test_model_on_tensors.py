@@ -2,13 +2,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-NAME = 'interop/model_on_tensors'
-
-
-@pytest.fixture
-def module(load_recipe):
-    return load_recipe(NAME)
-
 
 def numpy_answer(weights, x):
     hidden, hidden_bias, out, out_bias = (w.astype(np.float64) for w in weights)
