@@ -1,15 +1,15 @@
 """Several small batches as one large one, its gradient clipped by the global norm, under fit.
 
-When: the batch you want does not fit into memory, or you need clipping that Keras has not: fit
-gets small batches, and only every so many of them the weights move.
+When: the batch you want does not fit into memory, or you need a clipping that Keras has not. fit
+gets small batches, and the weights move only after every few of them.
 
-The line that matters: `clipped, _ = tf.clip_by_global_norm(sums, self.norm)`, of the accumulated
+The line that matters: `clipped, _ = tf.clip_by_global_norm(sums, self.norm)`. It clips the accumulated
 gradients, which by then are the mean over the large batch.
 
-Without it: clipped batch by batch the gradients of noisy batches count too little, and the sum is
-not that of the large batch; clipped variable by variable it does not even keep its direction. It
+Without it: clipped batch by batch, the gradients of noisy batches count too little, and the sum is
+not that of the large batch; clipped variable by variable, it does not even keep its direction. It
 also goes wrong where nothing divides by the number of batches: the step is as many times too long.
-BatchNormalization still sees small batches: that no optimizer can mend.
+BatchNormalization still sees small batches, which no optimizer can change.
 
 Checked: all weights, against fit with the large batch and Keras's own clipnorm.
 
@@ -25,7 +25,9 @@ from keras import layers
 
 from tensorflow_with_keras import recipe
 
-CLASSES, SMALL_BATCHES, NORM = 10, 4, 0.5
+CLASSES = 10
+SMALL_BATCHES = 4  # in a large one
+NORM = 0.5
 
 
 class Accumulated(tf.train.Optimizer):
@@ -33,18 +35,21 @@ class Accumulated(tf.train.Optimizer):
 
     def __init__(self, optimizer, every, norm):
         super().__init__(use_locking=False, name='Accumulated')
-        self.optimizer, self.every, self.norm = optimizer, every, norm
+        self.optimizer = optimizer
+        self.every = every
+        self.norm = norm
 
     def apply_gradients(self, grads_and_vars, global_step=None, name=None):
         gradients, variables = zip(*grads_and_vars)
         totals = [K.zeros(K.int_shape(v)) for v in variables]
-        self.batches, self.steps = K.variable(0, dtype='int64'), K.variable(0, dtype='int64')
+        self.batches = K.variable(0, dtype='int64')
+        self.steps = K.variable(0, dtype='int64')
         sums = [tf.assign_add(total, g / self.every) for total, g in zip(totals, gradients)]
         with tf.control_dependencies(sums):
             batches = tf.assign_add(self.batches, 1)
 
         def move():
-            clipped, _ = tf.clip_by_global_norm(sums, self.norm)
+            clipped, _ = tf.clip_by_global_norm(sums, self.norm)  # <- the line that matters
             # not Keras's global_step: that one counts the small batches, and each of them twice
             moved = self.optimizer.apply_gradients(zip(clipped, variables), global_step=self.steps)
             with tf.control_dependencies([moved]):
@@ -54,23 +59,25 @@ class Accumulated(tf.train.Optimizer):
 
 
 def build_model(shape):
-    stack = [layers.Flatten(input_shape=shape), layers.Dense(32, activation='relu')]
-    return keras.models.Sequential(stack + [layers.Dense(CLASSES, activation='softmax')])
+    hidden = layers.Dense(32, activation='relu')
+    top = layers.Dense(CLASSES, activation='softmax')
+    return keras.models.Sequential([layers.Flatten(input_shape=shape), hidden, top])
 
 
-def run(data, epochs=12, batch_size=64, verbose=2, callbacks=()):
+def run(data, epochs=12, batch_size=64, **fit):
     small = max(1, batch_size // SMALL_BATCHES)
-    n = len(data.x_train) // (small * SMALL_BATCHES) * small * SMALL_BATCHES  # whole large batches only
-    model = build_model(data.x_train.shape[1:])
+    large = small * SMALL_BATCHES
+    n = len(data.x_train) // large * large  # whole large batches only
+    x = data.x_train[:n]
+    y = keras.utils.to_categorical(data.y_train[:n], CLASSES)
+    model = build_model(x.shape[1:])
     optimizer = Accumulated(tf.train.MomentumOptimizer(0.1, momentum=0.9), SMALL_BATCHES, NORM)
     model.compile(optimizer, 'categorical_crossentropy', metrics=['accuracy'])
-    y = keras.utils.to_categorical(data.y_train[:n], CLASSES)
-    model.fit(data.x_train[:n], y, batch_size=small, epochs=epochs, verbose=verbose, callbacks=list(callbacks))
+    model.fit(x, y, batch_size=small, epochs=epochs, **fit)
+
     batches, steps = K.batch_get_value([optimizer.batches, optimizer.steps])
     accuracy = np.mean(model.predict(data.x_test).argmax(1) == data.y_test)
-    print(
-        '%d batches of %d made %d steps; %.1f %% of the test set are right.' % (batches, small, steps, 100 * accuracy)
-    )
+    print(f'{batches} batches of {small} made {steps} steps; {100 * accuracy:.1f} % of the test set are right.')
     return {'epochs': epochs, 'batches': int(batches), 'steps': int(steps), 'test_accuracy': accuracy}
 
 

@@ -6,8 +6,8 @@ larger where the gradient and its running mean agree in sign.
 The line that matters: `K.batch_set_value(zip(optimizer.variables(), state))`. compile wraps the
 optimizer in a keras.optimizers.TFOptimizer, which neither saves nor loads anything.
 
-Without it: model.save warns and leaves the optimizer out, load_model gives a model that was never
-compiled, and one compiled anew goes on without its running means: it takes another way than a run
+Without it: model.save warns and leaves the optimizer out, and load_model gives a model that was never
+compiled. Compiled anew, it goes on without its running means, and so takes another way than a run
 that was never stopped. It also goes wrong with callbacks that set the learning rate: a TFOptimizer
 has no `lr`, which is a ValueError.
 
@@ -33,12 +33,12 @@ CLASSES = 10
 
 
 def build_model(shape):
-    return keras.models.Sequential(
-        [layers.Flatten(input_shape=shape), layers.Dense(CLASSES, kernel_initializer='zeros', activation='softmax')]
-    )
+    top = layers.Dense(CLASSES, kernel_initializer='zeros', activation='softmax')
+    return keras.models.Sequential([layers.Flatten(input_shape=shape), top])
 
 
 def compiled(model):
+    """Compiles the model and returns TensorFlow's optimizer, which holds the state."""
     optimizer = tf.contrib.opt.AddSignOptimizer(learning_rate=0.1, alpha=1.0, beta=0.9)
     model.compile(optimizer, 'categorical_crossentropy')
     return optimizer
@@ -49,33 +49,37 @@ def resume(file, state=None):
     optimizer = compiled(model)
     model._make_train_function()  # fit would do it: only now are there variables for the state
     if state is not None:
-        K.batch_set_value(zip(optimizer.variables(), state))
+        K.batch_set_value(zip(optimizer.variables(), state))  # <- the line that matters
     return model
 
 
-def run(data, epochs=10, batch_size=64, verbose=2, callbacks=()):
-    x, y = data.x_train, keras.utils.to_categorical(data.y_train, CLASSES)
+def run(data, epochs=10, batch_size=64, **fit):
+    x = data.x_train
+    y = keras.utils.to_categorical(data.y_train, CLASSES)
     model = build_model(x.shape[1:])
     optimizer = compiled(model)
-    model.fit(x, y, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=list(callbacks))
+    model.fit(x, y, batch_size=batch_size, epochs=epochs, **fit)
     accuracy = np.mean(model.predict(data.x_test).argmax(1) == data.y_test)
+
     with tempfile.TemporaryDirectory() as folder:
         file = os.path.join(folder, 'model.h5')
         model.save(file, include_optimizer=False)  # with it, Keras only warns that it can not
         state = K.batch_get_value(optimizer.variables())
-        runs = {'never stopped': model, 'resumed': resume(file, state), 'resumed without state': resume(file)}
-    after = {}
-    for name, each in runs.items():  # one more epoch for all three, with the batches in the same order
+        resumed = resume(file, state)
+        without_state = resume(file)
+    for each in (model, resumed, without_state):  # one more epoch, with the batches in the same order
         each.fit(x, y, batch_size=batch_size, verbose=0, shuffle=False)
-        after[name] = each.get_weights()[0]
-    apart = {name: float(np.abs(w - after['never stopped']).max()) for name, w in after.items()}
+
+    kernel = model.get_weights()[0]
+    apart = float(np.abs(resumed.get_weights()[0] - kernel).max())
+    apart_without = float(np.abs(without_state.get_weights()[0] - kernel).max())
     print('An epoch later a weight differs from the run that was never stopped by at most')
-    print('%g with the state of the optimizer, and %g without.' % (apart['resumed'], apart['resumed without state']))
+    print(f'{apart:g} with the state of the optimizer, and {apart_without:g} without.')
     return {
         'epochs': epochs,
         'test_accuracy': accuracy,
-        'apart_with_state': apart['resumed'],
-        'apart_without_state': apart['resumed without state'],
+        'apart_with_state': apart,
+        'apart_without_state': apart_without,
     }
 
 

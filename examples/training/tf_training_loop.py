@@ -1,15 +1,14 @@
 """Keras layers in a training loop of TensorFlow, with the three things that fit does unasked.
 
 When: the loop must be yours, as for several losses in turn, a minimax game, or an old TensorFlow
-program, yet the layers shall be those of Keras.
+program, but the layers are to be Keras's.
 
-The line that matters: `feed = {…, K.learning_phase(): 1}`, with `model.updates` as dependencies
-of the step and `model.losses` in its loss. All three are for you to do outside fit.
+The line that matters: `feed[K.learning_phase()] = 1`. Two more things are for you to do outside
+fit: `model.updates` must be dependencies of the step, and `model.losses` be part of its loss.
 
-Without it: all three go wrong by default, with no error. The learning phase is 0, so that Dropout
-does nothing and BatchNormalization takes its moving averages in training, here until the loss is
-NaN; without its updates those averages stay at 0 and 1, so that predictions are of another
-network; and no regularizer is in the loss.
+Without it: Dropout does nothing, and BatchNormalization takes its moving averages in training, here
+until the loss is NaN. The other two go wrong without an error, too. Without the updates those averages
+stay at 0 and 1, so that predictions are of another network; without the losses no regularizer acts.
 
 Checked: all weights and moving averages after the loop, against those of the same network after fit.
 
@@ -42,14 +41,15 @@ def build_model(shape):
 
 def run(data, epochs=10, batch_size=64, verbose=2):
     model = build_model(data.x_train.shape[1:])
-    images, logits = model.input, model.output
+    images = model.input
+    logits = model.output
     labels = tf.placeholder(tf.int64, [None])
 
     entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
     loss = tf.reduce_mean(entropy) + tf.add_n(model.losses)
     with tf.control_dependencies(model.updates):  # the moving averages, before the weights change
         step = tf.train.MomentumOptimizer(0.05, momentum=0.9).minimize(loss)
-    session = K.get_session()  # only now: it initialises what it finds, the optimizer's variables too
+    session = K.get_session()  # only now: it initialises the variables that there are, the optimizer's too
 
     order = np.arange(len(data.x_train))
     for epoch in range(epochs):
@@ -57,15 +57,17 @@ def run(data, epochs=10, batch_size=64, verbose=2):
         losses = []
         for begin in range(0, len(order), batch_size):
             chosen = order[begin : begin + batch_size]
-            feed = {images: data.x_train[chosen], labels: data.y_train[chosen], K.learning_phase(): 1}
-            losses.append(session.run([loss, step], feed)[0])
+            feed = {images: data.x_train[chosen], labels: data.y_train[chosen]}
+            feed[K.learning_phase()] = 1  # <- the line that matters
+            batch_loss, _ = session.run([loss, step], feed)
+            losses.append(batch_loss)
         if verbose:
-            print('epoch %d of %d: loss %.4f' % (epoch + 1, epochs, np.mean(losses)))
+            print(f'epoch {epoch + 1} of {epochs}: loss {np.mean(losses):.4f}')
 
     feed = {images: data.x_test, labels: data.y_test, K.learning_phase(): 0}
     scores, test_loss = session.run([logits, loss], feed)
     accuracy = np.mean(scores.argmax(1) == data.y_test)
-    print('%.1f %% of the test set are right, by TensorFlow; predict sees the same network.' % (100 * accuracy))
+    print(f'{100 * accuracy:.1f} % of the test set are right, by TensorFlow; predict sees the same network.')
     return {
         'epochs': epochs,
         'train_loss': float(np.mean(losses)),

@@ -1,7 +1,7 @@
 """tf.train.ExponentialMovingAverage of the weights, kept under fit and swapped in for evaluation.
 
-When: the last weights jump about from batch to batch; their average over the last some hundred
-batches does not, and is often the better network.
+When: the weights jump about from batch to batch. Their average over the last hundred batches or so
+does not, and is often the better network.
 
 The line that matters: `K.batch_set_value(zip(self.variables, current))`, after the evaluation: the
 training goes on from where it was, not from the average.
@@ -33,7 +33,9 @@ class MovingAverage(keras.callbacks.Callback):
 
     def __init__(self, x, y, decay=0.98):
         super().__init__()
-        self.x, self.y, self.decay = x, y, decay
+        self.x = x
+        self.y = y
+        self.decay = decay
 
     def on_train_begin(self, logs=None):
         self.variables = self.model.trainable_weights
@@ -48,17 +50,21 @@ class MovingAverage(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         current = K.batch_get_value(self.variables)
         K.batch_set_value(zip(self.variables, K.batch_get_value(self.averages)))
-        logs['val_average_loss'], logs['val_average_acc'] = self.model.evaluate(self.x, self.y, verbose=0)
-        K.batch_set_value(zip(self.variables, current))
+        loss, accuracy = self.model.evaluate(self.x, self.y, verbose=0)
+        K.batch_set_value(zip(self.variables, current))  # <- the line that matters
+        logs['val_average_loss'] = loss
+        logs['val_average_acc'] = accuracy
 
 
 def build_model(shape):
-    stack = [layers.Flatten(input_shape=shape), layers.Dense(32, activation='relu')]
-    return keras.models.Sequential(stack + [layers.Dense(CLASSES, activation='softmax')])
+    hidden = layers.Dense(32, activation='relu')
+    top = layers.Dense(CLASSES, activation='softmax')
+    return keras.models.Sequential([layers.Flatten(input_shape=shape), hidden, top])
 
 
-def run(data, epochs=12, batch_size=16, verbose=2, callbacks=()):
-    y_train, y_test = (keras.utils.to_categorical(y, CLASSES) for y in (data.y_train, data.y_test))
+def run(data, epochs=12, batch_size=16, callbacks=(), **fit):
+    y_train = keras.utils.to_categorical(data.y_train, CLASSES)
+    y_test = keras.utils.to_categorical(data.y_test, CLASSES)
     model = build_model(data.x_train.shape[1:])
     # a rate so high that the weights jump about
     model.compile(tf.train.MomentumOptimizer(0.1, momentum=0.9), 'categorical_crossentropy', metrics=['accuracy'])
@@ -67,16 +73,17 @@ def run(data, epochs=12, batch_size=16, verbose=2, callbacks=()):
         y_train,
         batch_size=batch_size,
         epochs=epochs,
-        verbose=verbose,
         validation_data=(data.x_test, y_test),
-        callbacks=[MovingAverage(data.x_test, y_test)] + list(callbacks),
+        callbacks=[MovingAverage(data.x_test, y_test), *callbacks],
+        **fit,
     ).history
-    found = {'epochs': epochs}
+
+    results = {'epochs': epochs}
     for name in ('val_loss', 'val_acc', 'val_average_loss', 'val_average_acc'):
-        found[name] = float(history[name][-1])
-    print('%.1f %% of the test set are right by the last weights, ' % (100 * found['val_acc']), end='')
-    print('%.1f %% by their moving average.' % (100 * found['val_average_acc']))
-    return found
+        results[name] = float(history[name][-1])
+    last, averaged = 100 * results['val_acc'], 100 * results['val_average_acc']
+    print(f'{last:.1f} % of the test set are right by the last weights, {averaged:.1f} % by their moving average.')
+    return results
 
 
 if __name__ == '__main__':

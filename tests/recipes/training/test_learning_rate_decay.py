@@ -4,13 +4,6 @@ import pytest
 import tensorflow as tf
 from keras import backend as K
 
-NAME = 'training/learning_rate_decay'
-
-
-@pytest.fixture
-def module(load_recipe):
-    return load_recipe(NAME)
-
 
 def moved_by(optimizer, batches):
     """The rates by which one weight really moves, under a loss whose gradient is always -1."""
@@ -43,7 +36,7 @@ def test_the_rates_of_fit(module, digits, tmp_path):
     np.testing.assert_allclose(rates, expected, rtol=1e-5)
     assert found['last_rate'] == pytest.approx(expected[-2], rel=1e-5)
     assert found['test_accuracy'] > 0.7  # chance is 0.1
-    assert (tmp_path / found['plot']).read_bytes().startswith(b'\x89PNG')
+    assert (tmp_path / found['picture']).read_bytes().startswith(b'\x89PNG')
 
 
 def test_with_keras_own_iterations_it_decays_twice_as_fast(module):

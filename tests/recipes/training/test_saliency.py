@@ -3,13 +3,6 @@ import pytest
 import tensorflow as tf
 from keras import backend as K
 
-NAME = 'training/saliency'
-
-
-@pytest.fixture
-def module(load_recipe):
-    return load_recipe(NAME)
-
 
 def scores(weights, images):
     w, b, v, c = (a.astype(float) for a in weights)
@@ -36,7 +29,7 @@ def test_salient_pixels_are_those_that_matter(module, digits, tmp_path):
     assert found['test_accuracy'] > 0.8  # chance is 0.1
     assert found['accuracy_without_most_salient'] < found['test_accuracy'] - 0.3
     assert found['accuracy_without_least_salient'] > found['test_accuracy'] - 0.05
-    assert (tmp_path / found['plot']).read_bytes().startswith(b'\x89PNG')
+    assert (tmp_path / found['picture']).read_bytes().startswith(b'\x89PNG')
 
     # the same in NumPy: what each pixel did for the score of the class
     w, b, v, _ = (a.astype(float) for a in module.model.get_weights())

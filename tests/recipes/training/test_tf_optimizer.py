@@ -2,13 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-NAME = 'training/tf_optimizer'
 RATE, ALPHA, BETA = 0.1, 1.0, 0.9
-
-
-@pytest.fixture
-def module(load_recipe):
-    return load_recipe(NAME)
 
 
 def test_the_weights_follow_the_rule(module, digits):

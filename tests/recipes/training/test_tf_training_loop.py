@@ -6,23 +6,21 @@ from keras import backend as K
 
 from tensorflow_with_keras import session
 
-NAME = 'training/tf_training_loop'
 EPOCHS, BATCH = 3, 64
 
 
 @pytest.fixture
-def module(load_recipe, monkeypatch):
-    """The recipe, which keeps its network, always begins with the same weights, and shuffles as it did before."""
-    module = load_recipe(NAME)
+def module(module, monkeypatch):
+    """The recipe, which always begins with the same weights, and shuffles as it did before."""
     build_model = module.build_model
 
     def build(shape):
-        module.model = build_model(shape)
+        model = build_model(shape)
         random = np.random.RandomState(3)
         w = [random.randn(64, 64) / 8, np.zeros(64), np.ones(64), np.zeros(64), np.zeros(64), np.ones(64)]
-        module.model.set_weights(w + [random.randn(64, 10) / 8, np.zeros(10)])
+        model.set_weights(w + [random.randn(64, 10) / 8, np.zeros(10)])
         np.random.seed(7)
-        return module.model
+        return model
 
     monkeypatch.setattr(module, 'build_model', build)
     return module

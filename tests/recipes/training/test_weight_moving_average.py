@@ -6,13 +6,7 @@ from keras import backend as K
 
 from tensorflow_with_keras import session
 
-NAME = 'training/weight_moving_average'
 DECAY, EPOCHS = 0.98, 2
-
-
-@pytest.fixture
-def module(load_recipe):
-    return load_recipe(NAME)
 
 
 class Record(keras.callbacks.Callback):
