@@ -26,8 +26,6 @@ from keras import layers
 
 from tensorflow_with_keras import recipe
 
-LOSS = 'sparse_categorical_crossentropy'
-
 
 class Adam(tf.train.AdamOptimizer):
     """Computes each gradient where its layer is. The moments lie beside their weights without our help."""
@@ -58,19 +56,21 @@ def build_model(shape, devices):
 def ran_where(record):
     """Name of each operation that ran in the last step -> its device."""
     ours = {op.name for op in tf.get_default_graph().get_operations()}  # not the traffic between devices
-    return {node.name: node.device for graph in record.partition_graphs for node in graph.node if node.name in ours}
+    where = {}
+    for graph in record.partition_graphs:
+        where.update({node.name: node.device for node in graph.node if node.name in ours})
+    return where
 
 
 def run(data, epochs=5, batch_size=64, **fit):
-    shape = data.x_train.shape[1:]
     devices = two_devices()
-    split = build_model(shape, devices)
-    whole = build_model(shape, [devices[0], devices[0]])  # the same on one device, to compare
+    split = build_model(data.x_train.shape[1:], devices)
+    whole = build_model(data.x_train.shape[1:], [devices[0], devices[0]])  # the same on one device, to compare
     whole.set_weights(split.get_weights())
     record = tf.RunMetadata()
     options = tf.RunOptions(output_partition_graphs=True)  # fills the record, which costs time
-    split.compile(Adam(), LOSS, options=options, run_metadata=record)
-    whole.compile(Adam(), LOSS)
+    split.compile(Adam(), 'sparse_categorical_crossentropy', options=options, run_metadata=record)
+    whole.compile(Adam(), 'sparse_categorical_crossentropy')
     for model in (split, whole):
         model.fit(data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, shuffle=False, **fit)
 

@@ -48,8 +48,8 @@ def run(data, epochs=8, batch_size=32, verbose=2, out=None, resume=None):
         recipe.fail(f'{me} cannot listen on {spec[job][index]}: end what has that port, or name another')
     if job == 'ps':
         server.join()  # for ever: it is ended from outside
-    workers = [(name, i) for name in cluster.WORKERS for i in range(len(spec.get(name, [])))]
-    number = workers.index((job, index))
+    workers = [address for name in cluster.WORKERS for address in spec.get(name, [])]
+    number = workers.index(spec[job][index])
     chief = number == 0  # the worker that initialises, saves and records
 
     with tf.device(tf.train.replica_device_setter(cluster=spec, worker_device=me)):  # variables to the servers
@@ -57,6 +57,7 @@ def run(data, epochs=8, batch_size=32, verbose=2, out=None, resume=None):
         optimizer = keras.optimizers.TFOptimizer(tf.train.MomentumOptimizer(0.02, 0.9))
         model.compile(optimizer, 'sparse_categorical_crossentropy', metrics=['accuracy'])
         model._make_train_function()  # every variable has to be there before the session is
+
     saver = tf.train.Saver()
     initialise = tf.global_variables_initializer()
     manager = tf.train.SessionManager(ready_op=tf.report_uninitialized_variables(), recovery_wait_secs=1)

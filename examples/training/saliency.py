@@ -43,7 +43,11 @@ def saliency(model):
     # a sum over the images, too, since an image's score depends on no other image
     score = tf.reduce_sum(scores * tf.one_hot(chosen, CLASSES))  # <- the line that matters
     gradient = tf.gradients(score, model.input)[0]
-    return lambda x, classes: K.get_session().run(gradient, {model.input: x, chosen: classes, K.learning_phase(): 0})
+
+    def compute(x, classes):
+        return K.get_session().run(gradient, {model.input: x, chosen: classes, K.learning_phase(): 0})
+
+    return compute
 
 
 def draw(images, classes, gradients, path):
