@@ -2,7 +2,7 @@
 export EXAMPLE DATASET EPOCHS ARGS ENGINE GPU MODEL
 
 .DEFAULT_GOAL := help
-.PHONY: help list run-example data inspect test test-gpu shell doctor build-cpu build-gpu lint tools readme clean
+.PHONY: help list run-example data inspect test test-gpu shell doctor build-cpu build-gpu lint tools generate clean
 
 help: ## Show this help
 	@echo 'Keras 2.2.4 on TensorFlow 1.9.0. Targets:'
@@ -52,8 +52,8 @@ lint: tools ## Check the style
 tools: ## Install nox, uv and the linters into .tools/bin
 	@scripts/front-door tools all
 
-readme: ## Update the README's tables of recipes
-	@scripts/update_readme.py
+generate: tools ## Write what is generated: the Dockerfiles, tables of recipes and of versions
+	@.tools/bin/python scripts/generate.py
 
 clean: ## Remove environments and results, keep data
 	rm -rf .nox .tools .venv .venv.lock runs

@@ -26,6 +26,7 @@ LOCKS = {
     'distributed': '3.6',
     'distributed_build': '3.6',
     'mpi': '3.6',
+    'stand_in': '3.6',
     'uv': '3.9',
     'tools': '3.9',
     'cluster': '3.9',
@@ -71,7 +72,7 @@ def engine(session, kind):
 
 @nox.session(venv_backend='uv')
 def lint(session):
-    """Style of Python and shell; the files that start clusters, by their schemas."""
+    """Style of Python and shell; what is generated is up to date; the files that start clusters, by their schemas."""
     install_locked(session, 'tools', 'cluster')
     kinds = {'python': [], 'sh': []}  # of the scripts without an ending, by their first line
     for path in (p for folder in ('.ci', 'docker', 'scripts') for p in ROOT.glob(folder + '/*') if p.suffix == ''):
@@ -79,7 +80,8 @@ def lint(session):
         kinds['python' if 'python' in first else 'sh'].append(str(path.relative_to(ROOT)))
     session.run('ruff', 'check', '.', *kinds['python'])
     session.run('shellcheck', '-x', *kinds['sh'])
-    session.run('python', '-m', 'pytest', '-q', 'tests/cluster/test_files.py')
+    session.run('python', 'scripts/generate.py', '--check')
+    session.run('python', '-m', 'pytest', '-q', 'tests/generated', 'tests/cluster/test_files.py')
 
 
 @nox.session(python=PYTHON36 or '3.6', venv_backend='uv')

@@ -2,9 +2,6 @@
 
 import os
 import re
-import shutil
-import subprocess
-import sys
 
 from tensorflow_with_keras import recipe
 from tensorflow_with_keras.recipe import ROOT
@@ -20,13 +17,8 @@ def test_the_tables_of_recipes_are_made_of_their_docstrings():
     assert rows == [(r.name, 'examples/%s.py' % r.name, r.summary) for r in recipe.find().values()]
 
 
-def test_make_readme_would_change_nothing(tmp_path):
-    """Headings of topics and the number of recipes, too."""
-    for name in ('scripts', 'examples', 'tensorflow_with_keras'):
-        shutil.copytree(os.path.join(ROOT, name), str(tmp_path / name))
-    shutil.copy(os.path.join(ROOT, 'README.md'), str(tmp_path))
-    subprocess.run([sys.executable, str(tmp_path / 'scripts' / 'update_readme.py')], check=True)
-    assert (tmp_path / 'README.md').read_text(encoding='utf-8') == read('README.md')
+def test_the_number_of_recipes_is_theirs():
+    assert re.findall(r'(\d+)\s+recipes', read('README.md')) == [str(len(recipe.find()))]
 
 
 def test_the_table_of_pins_is_the_lock():

@@ -1,6 +1,6 @@
 """What of Keras 2.2.4 and TensorFlow 1.9 leans on a pinned package and no test of theirs, or recipe's test, runs.
 
-docs/pins.md, "What was looked at", says which package is proved where.
+docs/proofs.md, "What was looked at", says which package is proved where.
 """
 
 import csv

@@ -1,0 +1,246 @@
+"""Writes every place that repeats what another file says; `--check` only compares. `make generate` runs it.
+
+- a Dockerfile for each image of docker/images.toml, out of docker/Dockerfile.template
+- between markers in pages and sources: versions, out of requirements/*.txt and docker/images.toml
+- the README's tables of recipes, one for each topic, out of the recipes' docstrings; and how many there are
+"""
+
+import itertools
+import pathlib
+import re
+import sys
+
+import jinja2
+import tomli
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tensorflow_with_keras import __version__, recipe  # noqa: E402
+
+# The keys of each table of docker/images.toml: those that it must have, those that it may have.
+KEYS = {
+    'python': ({'version', 'runtime_base', 'builder_base'}, set()),
+    'image': ({'dockerfile', 'title', 'python', 'packages', 'tests'}, {'horovod', 'cuda'}),
+}
+README_PINS = ['TensorFlow', 'Keras', 'NumPy', 'SciPy', 'scikit-learn', 'h5py', 'PyYAML', 'gast']
+TOPICS = {
+    'data': 'Data: tf.data and TFRecords under Keras',
+    'distributed': 'Distributed: several devices, processes and machines',
+    'export': 'Export: files for later, for others, and for a process without Keras',
+    'interop': 'Interop: Keras models and plain TensorFlow side by side',
+    'layers': 'Layers: TensorFlow functions as layers',
+    'losses': 'Losses: what tf.losses, tf.nn and tf.contrib have and Keras has not',
+    'metrics': 'Metrics: the number that is meant, not an average of batches',
+    'observe': 'Observe: TensorBoard, and where the time goes',
+    'sessions': 'Sessions: graphs, variables, threads, seeds',
+    'training': 'Training: optimizers, gradients, loops',
+}
+
+
+class Problem(Exception):
+    """One sentence for whoever edited what is read here."""
+
+
+def read(name):
+    """Text of a file of this repository."""
+    try:
+        return (ROOT / name).read_text(encoding='utf-8')
+    except FileNotFoundError:
+        raise Problem(f'there is no {name}') from None
+
+
+def locked(*names):
+    """Package to version: what these locks hold together."""
+    found = {}
+    for name in names:
+        found.update(re.findall(r'^([a-z0-9-]+)==([^\s;]+)', read(f'requirements/{name}.txt'), re.M))
+    return found
+
+
+def version(package, versions):
+    """A package's locked version, however its name is written."""
+    try:
+        return versions[package.lower()]
+    except KeyError:
+        raise Problem(f'no lock has {package}') from None
+
+
+def load_settings():
+    """docker/images.toml, as a dict whose tables have the keys that they should."""
+    try:
+        found = tomli.loads(read('docker/images.toml'))
+    except tomli.TOMLDecodeError as e:
+        raise Problem(f'docker/images.toml is no TOML: {e}') from None
+    for kind, (required, optional) in KEYS.items():
+        for name, entry in found[kind].items():
+            for what, keys in (('lacks', required - set(entry)), ('has an unknown', set(entry) - required - optional)):
+                if keys:
+                    raise Problem(f'docker/images.toml: {kind}.{name} {what} {", ".join(sorted(keys))}')
+    for name, image in found['image'].items():
+        if image['python'] not in found['python']:
+            raise Problem(f'docker/images.toml: image.{name} wants Python {image["python"]}, which has no base images')
+    return found
+
+
+# --- Dockerfiles
+
+
+def dockerfiles(settings):
+    """Name of each Dockerfile to its text."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(str(ROOT / 'docker')),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    template = environment.get_template('Dockerfile.template')
+    made = {}
+    for name, image in settings['image'].items():
+        image = dict(dict.fromkeys(KEYS['image'][1]), **image)
+        if image['dockerfile'] in made:
+            raise Problem(f'docker/images.toml: image.{name} has the Dockerfile of another image')
+        horovod = [image['horovod']] if image['horovod'] else []
+        for lock in [image['tests'], *(f'{name}_build' for name in horovod)]:
+            read(f'requirements/{lock}.txt')  # it has to be there
+        versions = locked(*horovod, image['packages'])
+        bases = settings['python'][image['python']]
+        made[image['dockerfile']] = template.render(
+            image,
+            runtime_base=bases['runtime_base'],
+            builder_base=bases['builder_base'],
+            versions=versions,
+            tensorflow='tensorflow-gpu' if 'tensorflow-gpu' in versions else 'tensorflow',
+            project_version=__version__,
+        )
+    for path in ROOT.glob('Dockerfile*'):
+        if path.name not in made:
+            raise Problem(f'{path.name} belongs to no image of docker/images.toml: delete it, or add the image')
+    return made
+
+
+# --- what stands between markers: each function makes a block, given the block that stands there now
+
+
+def table(heads, rows):
+    """A table of Markdown."""
+    lines = ['| ' + ' | '.join(cells) + ' |' for cells in [heads, *rows]]
+    return '\n'.join([lines[0], '|---' * len(heads) + '|', *lines[1:], ''])
+
+
+def recipe_tables(old, settings):
+    """What each recipe shows, topic by topic."""
+    made = '\n'
+    for topic, recipes in itertools.groupby(recipe.find().values(), lambda r: r.name.split('/')[0]):
+        if topic not in TOPICS:
+            raise Problem(f'scripts/generate.py has no heading for the recipes of the topic {topic}')
+        rows = [[f'[{r.name}](examples/{r.name}.py)', r.summary] for r in recipes]
+        made += f'### {TOPICS[topic]}\n\n' + table(['recipe', 'what it shows'], rows) + '\n'
+    return made
+
+
+def readme_pins(old, settings):
+    """The packages that matter most, as the CPU image and the local environment have them."""
+    versions = locked('cpu')
+    python = settings['python'][settings['image']['cpu']['python']]['version']
+    return table(['Python', *README_PINS], [[python, *(version(name, versions) for name in README_PINS)]])
+
+
+def doctor_pins(old, settings):
+    """The packages that the dict names, with the versions of the CPU image and the local environment."""
+    versions = locked('cpu')
+    return re.sub(r"'([a-z0-9-]+)': '[^']*'", lambda m: f"'{m[1]}': '{version(m[1], versions)}'", old)
+
+
+def pinned_column(old, settings):
+    """The table with its second column, `pinned`, filled for the package in the first one."""
+    versions = locked('distributed', 'cpu')
+    heads, rule, *rows = old.splitlines()
+    filled = []
+    for row in rows:
+        package = row.split('|')[1].strip()
+        filled.append(re.sub(r'^(\| [^|]+ \|)[^|]*', rf'\g<1> {version(package, versions)} ', row))
+    return '\n'.join([heads, rule, *filled, ''])
+
+
+def image_table(old, settings):
+    """What each image has."""
+    rows = []
+    for name, image in settings['image'].items():
+        locks = [f'`requirements/{image[lock]}.txt`' if lock in image else 'none' for lock in ('packages', 'horovod')]
+        rows.append([name, f'`{image["dockerfile"]}`', image['python'], *locks, image.get('cuda', 'none')])
+    return table(['image', 'file', 'Python', 'packages', 'Horovod', 'CUDA'], rows)
+
+
+def base_table(old, settings):
+    """The base images of each Python."""
+    rows = []
+    for python in settings['python'].values():
+        for argument, what in (('runtime_base', 'Python {}'), ('builder_base', 'Python {}, binutils, g++ and make')):
+            rows.append([f'`{argument.upper()}`', f'`{python[argument]}`', what.format(python['version'])])
+    return table(['argument of the Dockerfile', 'image', 'what it has'], rows)
+
+
+BLOCKS = {
+    'README.md': {'recipes': recipe_tables, 'pins': readme_pins},
+    'docs/pins.md': {'pins': pinned_column},
+    'docs/images.md': {'images': image_table, 'base images': base_table},
+    'tensorflow_with_keras/doctor.py': {'pins': doctor_pins},
+}
+
+
+def replace_once(pattern, replacement, text, what):
+    """`re.sub`, where the pattern has to be there, and once."""
+    made, count = re.subn(pattern, replacement, text, flags=re.M | re.S)
+    if count != 1:
+        raise Problem(f'{what} is there {count} times, and should be once')
+    return made
+
+
+def replace_block(path, text, name, function, settings):
+    """The text with what stands between the markers of this name made anew."""
+    pattern = rf'(^[^\n]*generated by `make generate`: {name}\b[^\n]*\n)(.*?)(^[^\n]*end of {name}\b)'
+    return replace_once(
+        pattern,
+        lambda m: m[1] + function(m[2], settings) + m[3],
+        text,
+        f'{path}: the block "{name}" with its two markers',
+    )
+
+
+def generate():
+    """Path of each generated file, and of each file with a generated block, to its text."""
+    settings = load_settings()
+    made = dockerfiles(settings)
+    for path, blocks in BLOCKS.items():
+        made[path] = read(path)
+        for name, function in blocks.items():
+            made[path] = replace_block(path, made[path], name, function, settings)
+    made['README.md'] = replace_once(
+        r'(scripts pass; and )\d+(\s+recipes)',
+        lambda m: f'{m[1]}{len(recipe.find())}{m[2]}',
+        made['README.md'],
+        'README.md: how many recipes there are, after "scripts pass; and",',
+    )
+    return made
+
+
+def main(arguments):
+    check = arguments == ['--check']
+    if arguments and not check:
+        sys.exit(__doc__)
+    try:
+        made = generate()
+    except (Problem, jinja2.TemplateError) as e:
+        sys.exit(f'error: {e}.')
+    stale = [path for path, text in made.items() if not (ROOT / path).exists() or read(path) != text]
+    if check and stale:
+        sys.exit(f'error: not up to date: {", ".join(stale)}. `make generate` writes what is generated anew.')
+    for path in stale:
+        (ROOT / path).write_text(made[path], encoding='utf-8')
+        print(f'generate: wrote {path}')
+
+
+if __name__ == '__main__':
+    main(sys.argv[1:])
