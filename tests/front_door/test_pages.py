@@ -5,19 +5,14 @@ import re
 import subprocess
 
 import pytest
+from files import find, read
 
 from tensorflow_with_keras import recipe
 from tensorflow_with_keras.recipe import ROOT
 
-PAGES = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'benchmarks/README.md']
-PAGES += ['tests/library/model_files/README.md']
-PAGES += sorted('docs/' + name for name in os.listdir(os.path.join(ROOT, 'docs')) if name.endswith('.md'))
+FILES = set(find())
+PAGES = sorted(path for path in FILES if path.endswith('.md'))
 every = pytest.mark.parametrize('page', PAGES)
-
-
-def read(name):
-    with open(os.path.join(ROOT, name), encoding='utf-8') as f:
-        return f.read()
 
 
 def code(page):
@@ -25,12 +20,44 @@ def code(page):
     return '\n'.join(re.findall(r'```.*?```|`[^`\n]+`', read(page), re.S))
 
 
+def anchors(page):
+    """The fragments by which headings are linked to: as GitHub makes them."""
+    headings = re.findall('^#+ (.*)$', re.sub(r'```.*?```', '', read(page), flags=re.S), re.M)
+    return {re.sub(r'[^\w -]', '', heading.lower()).replace(' ', '-') for heading in headings}
+
+
 @every
 def test_its_links_lead_somewhere(page):
-    folder = os.path.dirname(os.path.join(ROOT, page))
-    for target in re.findall(r'\]\(([^)#]+)(?:#[^)]*)?\)', read(page)):
-        if not re.match('https?:|../../actions/', target):  # the checks, where the repository is hosted
-            assert os.path.exists(os.path.join(folder, target)), target
+    for target, anchor in re.findall(r'\]\(([^)#]*)(?:#([^)]*))?\)', read(page)):
+        if re.match('https?:|../../actions/', target):  # the checks, where the repository is hosted
+            continue
+        path = os.path.normpath(os.path.join(os.path.dirname(page), target)) if target else page
+        assert os.path.exists(os.path.join(ROOT, path)), target
+        if anchor:
+            assert anchor in anchors(path), '%s#%s' % (target, anchor)
+
+
+# Example scripts in Keras's sdist, and endings of files.
+NOT_HERE = {'lstm_stateful.py', 'mnist_swwae.py', '.h5', '.in', '.txt', '.py'}
+
+
+@every
+def test_the_files_it_names_without_their_folder_exist(page):
+    named = set(
+        re.findall(r'`([\w.-]*\.(?:cff|h5|in|ini|json|md|py|sh|toml|txt|ya?ml)|(?:Make|Docker)file[\w.]*)`', read(page))
+    )
+    missing = named - NOT_HERE - {os.path.basename(path) for path in FILES}
+    assert not missing, missing
+
+
+@every
+def test_the_digests_it_names_are_pinned(page):
+    pins = ['docker/images.toml', 'docker/cuda.pins', 'tensorflow_with_keras/datasets.py']
+    pins += [path for path in FILES if re.match(r'requirements/\w+\.txt$', path)]
+    pinned = set(re.findall('[0-9a-f]{32,}', ' '.join(map(read, pins))))
+    named = set(re.findall(r'(?:sha256[:=]|\b)([0-9a-f]{32,})\b', read(page)))
+    named |= set(re.findall('(?:sha256|md5)[:=]([0-9a-f]+)', read(page)))
+    assert named <= pinned, named - pinned
 
 
 @every
