@@ -18,6 +18,7 @@ import inspect
 import json
 import math
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -48,6 +49,20 @@ def find():
                 name = '%s/%s' % (topic, file[:-3])
                 recipes[name] = Recipe(name, path, docstring.split('\n', 1)[0], docstring)
     return recipes
+
+
+Reached = collections.namedtuple('Reached', 'metric value epochs seconds cores gigabytes')
+
+
+def reaches(docstring):
+    """What a recipe's docstring says under `Reaches:`, as `Reached`; None where it has no such paragraph."""
+    found = re.search(
+        r'^Reaches: ([\w ]+) (\S+) after (\d+) epochs, (\d+) s on (\d+) cores, (\S+) GB\.$', docstring, re.M
+    )
+    if not found:
+        return None
+    metric, *numbers = found.groups()
+    return Reached(metric.replace(' ', '_'), *map(float, numbers))
 
 
 def load(name):
