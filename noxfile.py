@@ -170,7 +170,7 @@ def horovod(session):
 
 
 KINDS = [nox.param('cpu', id='cpu'), nox.param('gpu', id='gpu')]
-SANDBOX = '--rm --network none --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges'.split()
+SANDBOX = ['--rm', '--network=none', *(ROOT / 'docker' / 'sandbox.txt').read_text().split()]
 
 
 @nox.session(venv_backend='uv')

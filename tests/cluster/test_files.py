@@ -20,6 +20,7 @@ VERSIONS = ['1.28', kubernetes_validate.latest_version()]  # the first that has 
 KUBERNETES = pytest.mark.parametrize('file', FILES, ids=lambda file: file.name)
 FRONT_DOOR = (ROOT / 'scripts' / 'front-door').read_text()
 IMAGE = re.search(r'^IMAGE=(\S+):\$KIND$', FRONT_DOOR, re.M)[1] + ':cpu'
+SANDBOX = set((ROOT / 'docker' / 'sandbox.txt').read_text().split())
 WITH_HOROVOD = IMAGE + re.search(r'^if needs_horovod; then IMAGE=\$IMAGE(\S+) ', FRONT_DOOR, re.M)[1]
 
 
@@ -130,6 +131,13 @@ def test_each_pod_runs_a_recipe_in_our_image_and_is_locked_in(file):
         mounts = {m['mountPath']: m['name'] for m in pod.container['volumeMounts']}
         assert set(mounts) == {'/tmp', options.out}
         assert sorted(mounts.values()) == sorted(v['name'] for v in pod.spec['volumes'])
+        # the same as the front door's, but for SELinux's labels, which are the cluster's own business
+        volumes = {v['name']: v for v in pod.spec['volumes']}
+        flags = [f'--cap-drop={capability}' for capability in of_one['capabilities']['drop']]
+        flags += ['--read-only'] * of_one['readOnlyRootFilesystem']
+        flags += ['--security-opt=no-new-privileges'] * (not of_one['allowPrivilegeEscalation'])
+        flags += ['--tmpfs=/tmp:exec'] * ('emptyDir' in volumes[mounts['/tmp']])
+        assert sorted(flags) == sorted(SANDBOX - {'--security-opt=label=disable'})
         claims = {v['persistentVolumeClaim']['claimName'] for v in pod.spec['volumes'] if 'persistentVolumeClaim' in v}
         assert claims <= {c['metadata']['name'] for c in objects(file, 'PersistentVolumeClaim')}
         # it ends: a failed one is started again some times, and nothing goes on for ever
@@ -212,9 +220,11 @@ def test_compose_every_service_runs_the_recipe_in_our_image_and_is_locked_in():
         source = (ROOT / 'examples' / (name + '.py')).read_text()
         assert options.epochs == int(re.search(r'def run\(data, epochs=(\d+)', source)[1])
         assert service['image'] == '${IMAGE:-%s}' % IMAGE
-        assert service['read_only'] is True and service['tmpfs'] == ['/tmp'] and service['cap_drop'] == ['ALL']
-        assert 'no-new-privileges' in service['security_opt'] and service['user'] == '${AS:-1000:1000}'
-        assert service['restart'] == 'on-failure:3'
+        flags = ['--read-only'] * service['read_only'] + [f'--tmpfs={path}' for path in service['tmpfs']]
+        flags += [f'--cap-drop={capability}' for capability in service['cap_drop']]
+        flags += [f'--security-opt={option}' for option in service['security_opt']]
+        assert sorted(flags) == sorted(SANDBOX)
+        assert service['user'] == '${AS:-1000:1000}' and service['restart'] == 'on-failure:3'
         [network] = service['networks']
         assert networks[network]['internal'] is True
         assert any(volume.endswith(f':{options.out}') for volume in service['volumes'])

@@ -2,14 +2,16 @@
 
 import json
 import os
+import pathlib
 import subprocess
 
 import pytest
 
+from tensorflow_with_keras import recipe
+
 ENGINE, IMAGE = os.environ.get('ENGINE'), os.environ.get('IMAGE', '')
 KIND = IMAGE.rsplit(':', 1)[-1].split('-')[0]  # cpu or gpu, also of cpu-distributed
-SANDBOX = ['--network', 'none', '--read-only', '--tmpfs', '/tmp', '--cap-drop', 'ALL']
-SANDBOX += ['--security-opt', 'no-new-privileges']
+SANDBOX = ['--network=none', *(pathlib.Path(recipe.ROOT) / 'docker' / 'sandbox.txt').read_text().split()]
 
 
 def pytest_configure():
