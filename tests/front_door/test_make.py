@@ -256,6 +256,26 @@ def test_an_image_that_cannot_be_built_is_one_sentence(call, checkout, bin):
     assert code == 2 and 'the image could not be built (see above); ENGINE=local runs without one.' in err
 
 
+@pytest.mark.parametrize(
+    'version, buildx, built',
+    [('20.10.24', False, True), ('28.2.2', True, True), ('28.2.2', False, False), ('23.0.1', False, False)],
+)
+def test_a_docker_that_cannot_build_names_the_package_that_it_lacks(
+    call, checkout, bin, tmp_path, version, buildx, built
+):
+    log = tmp_path / 'log'
+    text = 'info) ;; build) echo "$DOCKER_BUILDKIT" > %s;; version) echo %s;; buildx) exit %d;; *) exit 1;;'
+    program(bin, 'docker', 'case "$1" in %s esac\n' % (text % (log, version, not buildx)))
+    code, out, err = call('make', 'build-cpu', 'ENGINE=docker', cwd=str(checkout))
+    if built:
+        assert code == 0 and log.read_text() == '1\n'
+    else:
+        assert code == 2 and not log.exists()
+        sentence = [line for line in err.splitlines() if line.startswith('error: ')]
+        assert len(sentence) == 1 and 'Docker %s builds images with buildx' % version in sentence[0]
+        assert 'docker-buildx-plugin' in sentence[0] and 'ENGINE=local' in sentence[0]
+
+
 def test_an_engine_that_nobody_asked_for_gives_way_to_what_works(call, checkout, bin):
     plant_venv(checkout)
     program(bin, 'docker', '[ "$1" = info ]\n')
