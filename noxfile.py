@@ -193,6 +193,11 @@ def cluster(session):
     """Several containers that train together, one of them killed; Horovod's image, with its tests inside."""
     install_locked(session, 'tools', 'cluster')
     name = engine(session, 'cpu')
+    if name == 'docker' and subprocess.run(['docker', 'compose', 'version'], capture_output=True).returncode:
+        session.error(
+            "this Docker has no `docker compose`: install the package docker-compose-plugin (of Docker's own archive), "
+            'docker-compose-v2 (of Ubuntu) or docker-compose 2 (of Debian 13), or use ENGINE=podman.'
+        )
     session.run(FRONT_DOOR, 'build', external=True)
     session.run(FRONT_DOOR, 'build', external=True, env={'EXAMPLE': 'distributed/horovod'})
     image = 'tensorflow-with-keras:cpu'
