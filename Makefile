@@ -56,4 +56,5 @@ generate: tools ## Write what is generated: the Dockerfiles, tables of recipes a
 	@.tools/bin/python scripts/generate.py
 
 clean: ## Remove environments and results, keep data
+	scripts/test-engine/dockerd stop
 	rm -rf .nox .tools .venv .venv.lock runs

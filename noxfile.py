@@ -64,7 +64,8 @@ def need_python36(session):
 
 def engine(session, kind):
     """Name of a container engine that answers. Sets up what is missing, or ends the session with a sentence."""
-    lines = session.run(str(ROOT / '.ci' / 'engine'), kind, external=True, silent=True, stderr=None)
+    set_up = str(ROOT / 'scripts' / 'test-engine' / 'set-up')
+    lines = session.run(set_up, kind, external=True, silent=True, stderr=None)
     session.env['KIND'] = kind
     session.env.update(line.split('=', 1) for line in lines.splitlines())
     return session.env['ENGINE']
@@ -75,7 +76,8 @@ def lint(session):
     """Style of Python and shell; what is generated is up to date; the files that start clusters, by their schemas."""
     install_locked(session, 'tools', 'cluster')
     kinds = {'python': [], 'sh': []}  # of the scripts without an ending, by their first line
-    for path in (p for folder in ('.ci', 'docker', 'scripts') for p in ROOT.glob(folder + '/*') if p.suffix == ''):
+    files = (p for folder in ('.ci', 'docker', 'scripts') for p in (ROOT / folder).rglob('*') if p.is_file())
+    for path in (p for p in files if p.suffix == ''):
         first = path.read_text().split('\n', 1)[0]
         kinds['python' if 'python' in first else 'sh'].append(str(path.relative_to(ROOT)))
     session.run('ruff', 'check', '.', *kinds['python'])

@@ -2,7 +2,8 @@
 
     benchmarks/engines.py ENGINE [RUNS]        ENGINE is docker or podman
 
-On a machine that needs what .ci/engine sets: env $(.ci/engine 2>/dev/null) python3 benchmarks/engines.py podman
+On a machine that needs what scripts/test-engine/set-up sets:
+    env $(scripts/test-engine/set-up 2>/dev/null) python3 benchmarks/engines.py podman
 """
 
 import os
