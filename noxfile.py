@@ -233,8 +233,8 @@ def reproduce(session, kind):
     """Builds the image, with Horovod, twice without cache: one image, or the first file that differs."""
     name = engine(session, kind)
     work = pathlib.Path(session.create_tmp())
-    # Podman sets all times to the epoch, which gives one image ID. Docker as people have it cannot: 20.10 knows no such
-    # option, and BuildKit's `rewrite-timestamp` needs a builder of its own. There the comparison does the same.
+    # Podman sets all times to the epoch, which gives one image ID. Docker cannot without a builder of another kind:
+    # 20.10 knows no such option, 28 ignores `rewrite-timestamp` or refuses it. There those times are left out.
     build, compare = (['--timestamp', EPOCH], []) if name == 'podman' else ([], ['--times-up-to', EPOCH])
     archives = []
     for n in ('1', '2'):
