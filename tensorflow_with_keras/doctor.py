@@ -10,6 +10,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -52,64 +53,73 @@ PINS = {
     'scikit-learn': '0.20.4',
 }
 # end of pins
-STEP = r"""
-import json, sys, time
-report = {}
-try:
-    import os
-    os.environ['TF_CPP_MIN_LOG_LEVEL'] = '2'
-    import numpy as np, tensorflow as tf
-    from tensorflow.python.client import device_lib
-    report['version'] = tf.__version__
-    devices = [d.name for d in device_lib.list_local_devices() if d.device_type in ('CPU', 'GPU')]
-    random = np.random.RandomState(0)
-    x, y = random.rand(64, 28, 28, 1).astype('f4'), random.rand(64, 10).astype('f4')
-    kernel, dense = random.rand(3, 3, 1, 8).astype('f4') - .5, (random.rand(5408, 10).astype('f4') - .5) / 50
-    report['devices'] = []
-    for device in devices:
-        with tf.Graph().as_default(), tf.device(device):
-            weights = [tf.Variable(kernel), tf.Variable(dense)]
-            hidden = tf.nn.relu(tf.nn.conv2d(x, weights[0], [1, 1, 1, 1], 'VALID'))
-            loss = tf.reduce_mean(tf.square(tf.matmul(tf.reshape(hidden, [64, -1]), weights[1]) - y))
-            step = tf.train.GradientDescentOptimizer(.1).minimize(loss)
-            with tf.Session() as session:
-                session.run(tf.global_variables_initializer())
-                begin = time.time(); session.run(step); first = time.time() - begin
-                begin = time.time()
-                for _ in range(4): session.run(step)
-                mean = (time.time() - begin) / 4
-                report['devices'].append({'name': device, 'first_step_s': round(first, 4), 'step_s': round(mean, 4),
-                                          'loss': float(session.run(loss))})
-except BaseException as e:
-    report['error'] = '%s: %s' % (type(e).__name__, (str(e).strip().splitlines() or [''])[-1])
-sys.stdout.write('\n' + json.dumps(report))
-"""
+STEP = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'training_step.py')
+
+
+def _cpuinfo(path):
+    """Name to value of each line of /proc/cpuinfo, of the first processor; empty where there is no such file."""
+    try:
+        with open(path) as f:
+            lines = [line.partition(':') for line in f.read().split('\n\n')[0].splitlines()]
+    except OSError:
+        return {}
+    return {name.strip(): value.strip() for name, _, value in lines}
 
 
 def cpu_flags(cpuinfo='/proc/cpuinfo'):
-    """The processor's features as a set of names; None where there is no such file."""
-    try:
-        with open(cpuinfo) as f:
-            return next((set(line.split(':', 1)[1].split()) for line in f if line.startswith('flags')), None)
-    except OSError:
-        return None
+    """The processor's features as a set of names; None where they are not listed."""
+    flags = _cpuinfo(cpuinfo).get('flags')
+    return None if flags is None else set(flags.split())
 
 
 def cpu_problem(cpuinfo='/proc/cpuinfo'):
-    """One sentence where this processor lacks AVX, which TensorFlow's wheels use since 1.6; else None."""
+    """One sentence where this processor lacks AVX, which TensorFlow's wheels use since 1.6; else None.
+
+    An Apple machine runs containers of linux/amd64 on an emulated processor. Rosetta calls it VirtualApple and lists
+    its features; under QEMU /proc/cpuinfo is the ARM processor's, which lists no `flags`, and only a try can tell.
+    """
+    about = _cpuinfo(cpuinfo)
     flags = cpu_flags(cpuinfo)
-    if flags is not None and 'avx' not in flags:
-        return (
-            'This processor has no AVX, and the TensorFlow 1.9.0 wheel is compiled for it (it would end with '
-            '"Illegal instruction"): use a machine with AVX, Intel Sandy Bridge or AMD Bulldozer of 2011 or newer.'
-        )
-    return None
+    lacks = ', and the TensorFlow 1.9.0 wheel is compiled for it (it would end with "Illegal instruction"): '
+    if platform.machine() != 'x86_64' or not about:
+        return None  # no wheel is installed here, or nothing is known
+    if flags is None:
+        if not _ends_at_import():
+            return None
+        return 'This processor is emulated, without AVX%suse a machine with an x86-64 processor.' % lacks
+    if 'avx' in flags:
+        return None
+    if 'VirtualApple' in about.get('vendor_id', '') + about.get('model name', ''):
+        return 'This processor is emulated by Rosetta, without AVX%suse a machine with an x86-64 processor.' % lacks
+    return (
+        'This processor has no AVX%suse a machine with AVX, Intel Sandy Bridge or AMD Bulldozer of 2011 or newer.'
+        % lacks
+    )
+
+
+def _ends_at_import():
+    """Whether a process that imports TensorFlow ends with "Illegal instruction"."""
+    command = [sys.executable, '-c', 'import tensorflow']
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return done.returncode == -signal.SIGILL
+
+
+def system_problem():
+    """One sentence where this is no Linux on x86-64, for which the wheels are; else None."""
+    system, machine = platform.system(), platform.machine()
+    if (system, machine) == ('Linux', 'x86_64'):
+        return None
+    where = 'This is %s on %s, and TensorFlow 1.9.0 runs on Linux on x86-64: ' % (system, machine)
+    return where + 'start Docker, and run it in a container.'
 
 
 def memory():
-    """Total and available memory in MiB, from the kernel's own figures."""
-    with open('/proc/meminfo') as f:
-        kib = {line.split(':')[0]: int(line.split()[1]) for line in f}
+    """Total and available memory in MiB, from the kernel's own figures; None each where it has no /proc."""
+    try:
+        with open('/proc/meminfo') as f:
+            kib = {line.split(':')[0]: int(line.split()[1]) for line in f}
+    except OSError:
+        return {'total_mib': None, 'available_mib': None}
     return {'total_mib': kib['MemTotal'] // 1024, 'available_mib': kib['MemAvailable'] // 1024}
 
 
@@ -144,8 +154,11 @@ def _load(name):
         library = ctypes.CDLL(name)
     except OSError as e:
         return None, str(e)
-    with open('/proc/self/maps') as maps:
-        paths = {line.split(None, 5)[5].strip() for line in maps if line.count(' ') and '/' in line}
+    try:
+        with open('/proc/self/maps') as maps:
+            paths = {line.split(None, 5)[5].strip() for line in maps if line.count(' ') and '/' in line}
+    except OSError:
+        paths = ()
     stem = name.split('.so')[0] + '.so'
     path = next((p for p in sorted(paths) if os.path.basename(p).startswith(stem)), name)
     return library, path
@@ -307,9 +320,11 @@ def nvidia_cards():
 
 def tensorflow(timeout=60):
     """A small training step on each device, in a process of its own: versions, seconds, losses, or an error."""
+    with open(STEP) as f:
+        step = f.read()  # as text: run as a file it would find this package's modules by their bare names
     try:
         done = subprocess.run(
-            [sys.executable, '-c', STEP], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=timeout
+            [sys.executable, '-c', step], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=timeout
         )
     except subprocess.TimeoutExpired:
         return {
@@ -322,10 +337,11 @@ def tensorflow(timeout=60):
 
 def examine(with_tensorflow=True):
     """All of it, as a dict that JSON can hold; `problems` says what keeps training from running."""
-    flags = cpu_flags() or set()
+    flags = cpu_flags()
+    features = {name: None if flags is None else name in flags for name in ('avx', 'avx2', 'avx512f')}
     report = {
         'python': platform.python_version(),
-        'cpu': {'cores': os.cpu_count(), 'avx': 'avx' in flags, 'avx2': 'avx2' in flags, 'avx512f': 'avx512f' in flags},
+        'cpu': dict(features, cores=os.cpu_count()),
         'memory': memory(),
         'packages': packages(),
         'libraries': libraries(),
@@ -334,7 +350,7 @@ def examine(with_tensorflow=True):
         'engines': engines(),
     }
     report['driver']['new_enough'] = bool(report['driver']['version']) and new_enough(report['driver']['version'])
-    problems = [cpu_problem()] if cpu_problem() else []
+    problems = [problem for problem in (system_problem(), cpu_problem()) if problem]
     if sys.version_info[:2] != (3, 6):
         problems.append('Python is %s, and TensorFlow 1.9.0 has wheels up to 3.6.' % report['python'])
     for package in report['packages']:
@@ -360,9 +376,11 @@ def examine(with_tensorflow=True):
 def text(report):
     """The report for people."""
     lines = ['Python      %(python)s' % report]
-    features = ', '.join(f.upper() for f in ('avx', 'avx2', 'avx512f') if report['cpu'][f]) or 'no AVX'
+    features = ', '.join(f.upper() for f in ('avx', 'avx2', 'avx512f') if report['cpu'][f])
+    features = features or ('AVX unknown' if report['cpu']['avx'] is None else 'no AVX')
     lines.append('Processor   %d cores, %s' % (report['cpu']['cores'], features))
-    lines.append('Memory      %(available_mib)d of %(total_mib)d MiB available' % report['memory'])
+    memory = '%(available_mib)d of %(total_mib)d MiB available' if report['memory']['total_mib'] else 'unknown'
+    lines.append('Memory      ' + memory % report['memory'])
     for p in report['packages']:
         note = '' if p['breaks'] is None else '   <- pinned is %(pinned)s; another breaks %(breaks)s' % p
         lines.append('Package     %-16s %s%s' % (p['name'], p['installed'] or 'absent', note))

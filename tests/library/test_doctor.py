@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -30,6 +31,56 @@ def test_a_processor_without_avx_is_told(tmp_path):
     assert 'no AVX' in doctor.cpu_problem(str(old)) and 'Illegal instruction' in doctor.cpu_problem(str(old))
     assert doctor.cpu_problem(str(new)) is None and doctor.cpu_problem(str(tmp_path / 'absent')) is None
     assert doctor.cpu_problem() is None  # or this test could not run
+
+
+ROSETTA = (
+    'processor\t: 0\nvendor_id\t: VirtualApple\nmodel name\t: VirtualApple @ 2.50GHz\nflags\t\t: fpu sse sse4_2%s\n'
+)
+ARM = 'processor\t: 0\nBogoMIPS\t: 48.00\nFeatures\t: fp asimd\nCPU implementer\t: 0x61\n\nprocessor\t: 1\n'
+
+
+@pytest.mark.parametrize(
+    'cpuinfo, machine, signum, expected',
+    [
+        (ROSETTA % '', 'x86_64', None, 'This processor is emulated by Rosetta, without AVX'),
+        (ROSETTA % ' avx', 'x86_64', None, None),
+        (ARM, 'x86_64', signal.SIGILL, 'This processor is emulated, without AVX'),
+        (ARM, 'x86_64', signal.SIGSEGV, None),  # what is wrong then has nothing to do with AVX
+        (ARM, 'x86_64', 0, None),  # an emulator with AVX
+        (ARM, 'aarch64', signal.SIGILL, None),  # not emulated: no wheel of TensorFlow is here to try
+    ],
+)
+def test_an_emulated_processor_without_avx_is_called_one(tmp_path, monkeypatch, cpuinfo, machine, signum, expected):
+    (tmp_path / 'cpuinfo').write_text(cpuinfo)
+    (tmp_path / 'tensorflow.py').write_text('import os; os.kill(os.getpid(), %d)' % signum if signum else '')
+    monkeypatch.setenv('PYTHONPATH', '%s:%s' % (tmp_path, os.environ.get('PYTHONPATH', '')))
+    monkeypatch.setattr(doctor.platform, 'machine', lambda: machine)
+    problem = doctor.cpu_problem(str(tmp_path / 'cpuinfo'))
+    assert problem is None if expected is None else problem.startswith(expected) and 'Illegal instruction' in problem
+
+
+@pytest.mark.parametrize(
+    'system, machine, told',
+    [('Linux', 'x86_64', False), ('Darwin', 'arm64', True), ('Darwin', 'x86_64', True), ('Linux', 'aarch64', True)],
+)
+def test_where_no_wheel_is_for_the_sentence_says_what_to_do(monkeypatch, system, machine, told):
+    monkeypatch.setattr(doctor.platform, 'system', lambda: system)
+    monkeypatch.setattr(doctor.platform, 'machine', lambda: machine)
+    problems = [p for p in doctor.examine(with_tensorflow=False)['problems'] if 'start Docker' in p]
+    assert len(problems) == told and all('This is %s on %s' % (system, machine) in p for p in problems)
+
+
+def test_it_answers_where_there_is_no_proc(monkeypatch):
+    """As on macOS."""
+
+    def absent(path, *args, **kwargs):
+        if str(path).startswith('/proc/'):
+            raise FileNotFoundError(2, 'No such file or directory', path)
+        return open(path, *args, **kwargs)
+
+    monkeypatch.setattr(doctor, 'open', absent, raising=False)
+    text = doctor.text(doctor.examine(with_tensorflow=False))
+    assert '\nMemory      unknown\n' in text and 'cores, AVX unknown\n' in text
 
 
 @pytest.mark.parametrize(
@@ -352,8 +403,7 @@ def test_what_a_training_step_has_to_show(monkeypatch, found, problem):
 def test_a_broken_tensorflow_is_told_not_suffered(tmp_path, monkeypatch, code, expected):
     (tmp_path / 'tensorflow.py').write_text(code)
     monkeypatch.setenv('PYTHONPATH', '%s:%s' % (tmp_path, os.environ.get('PYTHONPATH', '')))
-    monkeypatch.setattr(doctor, 'STEP', doctor.STEP.replace('import numpy as np, tensorflow', 'import tensorflow'))
-    assert expected in doctor.tensorflow(timeout=2)['error']
+    assert expected in doctor.tensorflow(timeout=2 if 'sleep' in code else 60)['error']
 
 
 def test_it_answers_with_nothing_installed():
