@@ -1,5 +1,5 @@
 # The front door. `make help` makes its text out of the comments behind the targets.
-export EXAMPLE DATASET EPOCHS ARGS ENGINE GPU MODEL
+export EXAMPLE DATASET EPOCHS ARGS ENGINE GPU MODEL TEST
 
 .DEFAULT_GOAL := help
 .PHONY: help list run-example data inspect test test-gpu shell doctor build-cpu build-gpu lint tools generate clean
@@ -8,53 +8,55 @@ help: ## Show this help
 	@echo 'Keras 2.2.4 on TensorFlow 1.9.0. Targets:'
 	@sed -n 's/^\([a-z-]*\):.*## /  \1	/p' $(MAKEFILE_LIST) | expand -t 16
 	@echo 'Options, as in `make run-example EXAMPLE=metrics/cohens_kappa DATASET=mnist EPOCHS=3`:'
-	@echo '  EXAMPLE       a recipe, TOPIC/NAME (make list); metrics/cohens_kappa by default'
-	@echo '  DATASET       digits (in the package, the default), mnist or fashion_mnist'
-	@echo '  EPOCHS        how many; by default what the recipe says'
-	@echo '  ARGS          more for the recipe, as ARGS="--threads 1 --data-dir DIR --out DIR"; ARGS=--help lists them'
-	@echo '  MODEL         a file that model.save wrote, for inspect'
-	@echo '  GPU           1 for the GPU image with the machine'"'"'s GPUs; a container only'
-	@echo '  ENGINE        docker, podman or local; by default the first of them that answers'
+	@echo '  EXAMPLE       the recipe, TOPIC/NAME, one of `make list`; metrics/cohens_kappa by default'
+	@echo '  DATASET       digits (the default, in the package), mnist or fashion_mnist'
+	@echo '  EPOCHS        the number of epochs; by default the recipe decides'
+	@echo '  ARGS          more options for the recipe, as in ARGS="--threads 1 --data-dir DIR --out DIR";'
+	@echo '                ARGS=--help lists them all; a path with blanks stands in quotes'
+	@echo '  MODEL         the model file to inspect'
+	@echo '  TEST          the test file, folder or single test to run; by default all'
+	@echo '  GPU           1 to train on a GPU of this machine, in a container'
+	@echo '  ENGINE        docker, podman or local; by default the first of them that works here'
 
-run-example: ## Train a recipe and record its result in runs/TOPIC-NAME/result.json
+run-example: ## Train a recipe and write its result to runs/TOPIC-NAME/result.json
 	@scripts/front-door run
 
 list: ## List the recipes, one per line
-	@python3 -m tensorflow_with_keras list
+	@scripts/front-door list
 
-data: ## Download DATASET=mnist or DATASET=fashion_mnist, unless it is here
+data: ## Download a data set, DATASET=mnist or DATASET=fashion_mnist
 	@scripts/front-door data
 
-inspect: ## Say what a model file is, as in MODEL=model.h5, and whether it loads here
+inspect: ## Say what is in a model file, as in MODEL=model.h5, and whether it loads here
 	@scripts/front-door inspect
 
-test: tools ## Run the tests of library, recipes and front door in the local environment
-	@.tools/bin/nox -s tests
+test: tools ## Run the tests of the library, the recipes and these commands, or those of TEST=path
+	@.tools/bin/nox -s tests -- $${TEST:+"$$TEST"}
 
-shell: ## Open a shell in the environment
+shell: ## Open a shell in which Python has TensorFlow and Keras
 	@scripts/front-door shell
 
-build-cpu: ## Build the CPU image
+build-cpu: ## Build the container image for CPUs
 	@scripts/front-door build
 
-build-gpu: ## Build the GPU image
+build-gpu: ## Build the container image for GPUs
 	@KIND=gpu scripts/front-door build
 
-test-gpu: tools ## Run the recipes' tests on a real GPU, in the GPU image
+test-gpu: tools ## Run the tests of the recipes on a GPU of this machine
 	@.tools/bin/nox -s gpu
 
-doctor: ## Say what this machine can run, and why not
+doctor: ## Say what this machine can run, and what is missing
 	@scripts/front-door doctor
 
-lint: tools ## Check the style
+lint: tools ## Check the style of the code
 	@.tools/bin/nox -s lint
 
-tools: ## Install nox, uv and the linters into .tools/bin
+tools: ## Install the developers' tools (nox, uv, ruff, shellcheck) into .tools/bin
 	@scripts/front-door tools all
 
-generate: tools ## Write what is generated: the Dockerfiles, tables of recipes and of versions
+generate: tools ## Write what is generated anew: the Dockerfiles, the tables of recipes and of versions
 	@.tools/bin/python scripts/generate.py
 
-clean: ## Remove environments and results, keep data
+clean: ## Remove the environments and all results, but no data sets
 	scripts/test-engine/dockerd stop
 	rm -rf .nox .tools .venv .venv.lock runs

@@ -40,8 +40,8 @@ def run(recipes, name, options, check):
     args = recipe.parser(name, recipes[name].docstring).parse_args(options)
     recipe.open_out(args.out)
     if check:
-        return 0
-    problem = doctor.cpu_problem()
+        return say_checked(name, recipes[name].docstring, args, options)
+    problem = doctor.system_problem() or doctor.cpu_problem()
     if problem:
         recipe.fail(problem)
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '1')  # without the hint to compile TensorFlow oneself
@@ -50,13 +50,36 @@ def run(recipes, name, options, check):
     sys.argv = [name] + options
     # While TensorFlow is imported nothing is there to tidy up, and its imports swallow a KeyboardInterrupt.
     for signum, code in ((signal.SIGINT, recipe.INTERRUPTED), (signal.SIGTERM, recipe.TERMINATED)):
-        signal.signal(signum, lambda signum, frame, code=code: os._exit(code))
+        signal.signal(signum, lambda *_, code=code: os._exit(code))
     try:
         runpy.run_path(recipes[name].path, run_name='__main__')
     except ModuleNotFoundError as e:
-        if e.name != 'horovod':
+        if e.name != recipes[name].needs:
             raise
-        recipe.fail('%s needs Horovod, which `make run-example EXAMPLE=%s` adds to the environment' % (name, name))
+        recipe.fail(
+            '%s needs %s, which `make run-example EXAMPLE=%s` adds to the environment' % (name, e.name.title(), name)
+        )
+
+
+def say_checked(name, docstring, args, options):
+    """Prints, for scripts/front-door, the folders of a run and the options that were given, one of each on a line.
+
+    out=FOLDER and data=FOLDER are absolute; option=WORD are the options again, with such folders in them.
+    """
+    data_dir = args.data_dir or os.environ.get('TFK_DATA_DIR') or os.path.expanduser('~/.keras/datasets')
+    out, data_dir = os.path.realpath(args.out), os.path.realpath(data_dir)
+    parser = recipe.parser(name, docstring)
+    parser.set_defaults(**dict.fromkeys(vars(args)))
+    given = vars(parser.parse_args(options))
+    if given['data_dir']:
+        given['data_dir'] = data_dir
+    del given['out']
+    given['out'] = out  # the last of them
+    print('out=%s\ndata=%s' % (out, data_dir))
+    for option, value in given.items():
+        if value is not None:
+            print('option=--%s\noption=%s' % (option.replace('_', '-'), value))
+    return 0
 
 
 def data(dataset, data_dir):
@@ -98,30 +121,40 @@ def main(argv):
         description='Recipes for TensorFlow 1.9 functions in Keras 2.2.4 models.',
     )
     commands = p.add_subparsers(dest='command', metavar='COMMAND')
-    commands.add_parser('list', help='the recipes, one per line')
-    r = commands.add_parser('run', add_help=False, help='train one: run TOPIC/NAME [OPTIONS], or run TOPIC/NAME --help')
-    r.add_argument('--check', action='store_true', help='only look whether the options and the output folder are good')
+    commands.add_parser('list', help='list the recipes, one per line')
+    r = commands.add_parser(
+        'run', add_help=False, help='train a recipe: run TOPIC/NAME [OPTIONS]; for its options run TOPIC/NAME --help'
+    )
+    r.add_argument(
+        '--check',
+        action='store_true',
+        help='check the options and the output folder, print what scripts/front-door reads, and train nothing',
+    )
     r.add_argument('name', nargs='?', default='')
     r.add_argument('options', nargs=argparse.REMAINDER)
     d = commands.add_parser('data', help='download a data set, unless it is on this machine')
-    d.add_argument('dataset', choices=recipe.DATASETS)
+    d.add_argument('dataset', choices=recipe.DATASETS, help='which one; digits comes with the package')
     d.add_argument(
-        '--data-dir', metavar='DIR', help="where it lies or shall lie (default: TFK_DATA_DIR, Keras's cache)"
+        '--data-dir', metavar='DIR', help="folder of the data set (default: TFK_DATA_DIR, then Keras's cache)"
     )
-    o = commands.add_parser('doctor', help='what this machine can run, and why not; 0 only if training can run')
-    o.add_argument('--json', action='store_true', help='for programs')
-    o.add_argument('--no-tensorflow', action='store_true', help='without a training step on each device')
-    o.add_argument('--container', metavar='ENGINE', help='only whether ENGINE can hand a GPU to a container')
+    o = commands.add_parser(
+        'doctor', help='say what this machine can run, and why not; exit code 0 if training can run'
+    )
+    o.add_argument('--json', action='store_true', help='print the report as JSON')
+    o.add_argument('--no-tensorflow', action='store_true', help='leave out the training step on each device')
+    o.add_argument(
+        '--container', metavar='ENGINE', help='check only whether docker or podman can hand a GPU to a container'
+    )
     i = commands.add_parser(
         'inspect',
-        help='who wrote a model file, what is in it, whether it loads here, and if not, the shortest way that does',
-        epilog='Reads by h5py alone, names and shapes only, and runs nothing of the file. Exit codes: 0 it loads, as '
-        'it is or mended in memory by the load of examples/export/h5_custom_objects.py; 1 it does not, and the report '
-        'ends with the way; 2 a wrong argument or no model file; 3 the file is damaged or may not be read, or h5py '
-        'is missing.',
+        help='say who wrote a model file, what is in it, whether it loads here, and if not, how it can be loaded',
+        epilog='Reads names and shapes with h5py, and runs nothing of the file. Exit codes: 0: the file loads as it '
+        'is, or with the `load` of examples/export/h5_custom_objects.py, which mends it in memory; 1: it does not '
+        'load, and the report ends with a way that does; 2: an argument is wrong, or the file is no model; 3: the '
+        'file is damaged or cannot be read, or h5py is missing.',
     )
     i.add_argument('file', metavar='MODEL.h5')
-    i.add_argument('--json', action='store_true', help='for programs')
+    i.add_argument('--json', action='store_true', help='print the report as JSON')
     args = p.parse_args(argv)
     if args.command == 'inspect':
         return inspect(args.file, args.json)

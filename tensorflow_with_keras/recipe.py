@@ -33,11 +33,15 @@ VERSIONS = ('h5py', 'Keras', 'numpy', 'scikit-learn', 'scipy')
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # of the checkout, or of the image's copy of it
 EXAMPLES = os.path.join(ROOT, 'examples')
 
-Recipe = collections.namedtuple('Recipe', 'name path summary docstring')
+Recipe = collections.namedtuple('Recipe', 'name path summary docstring needs')
 
 
 def find():
-    """All recipes, as an ordered dict from `topic/name` to `Recipe`. Reads the files, imports none."""
+    """All recipes, as an ordered dict from `topic/name` to `Recipe`. Reads the files, imports none.
+
+    A recipe's `needs` is what it imports beside the pinned packages, in lower case as Python imports it: the first word
+    of the docstring's paragraph `Needs: `; '' where there is none.
+    """
     recipes = collections.OrderedDict()
     for topic in sorted(os.listdir(EXAMPLES)):
         folder = os.path.join(EXAMPLES, topic)
@@ -47,7 +51,9 @@ def find():
                 with open(path, encoding='utf-8') as f:
                     docstring = ast.get_docstring(ast.parse(f.read())) or ''
                 name = '%s/%s' % (topic, file[:-3])
-                recipes[name] = Recipe(name, path, docstring.split('\n', 1)[0], docstring)
+                needs = re.search(r'^Needs: (\w+)', docstring, re.M)
+                summary = docstring.split('\n', 1)[0]
+                recipes[name] = Recipe(name, path, summary, docstring, needs.group(1).lower() if needs else '')
     return recipes
 
 
@@ -107,17 +113,18 @@ def parser(name, description=None):
     p.add_argument(
         '--data-dir',
         metavar='DIR',
-        help='where mnist or fashion_mnist lies (default: TFK_DATA_DIR, '
-        "Keras's cache, /usr/share/datasets, a download)",
+        help="folder of mnist or fashion_mnist (default: TFK_DATA_DIR, Keras's cache, /usr/share/datasets, a download)",
     )
-    p.add_argument('--epochs', type=_count, metavar='N', help="(default: the recipe's own)")
-    p.add_argument('--batch-size', type=_count, metavar='N', help="(default: the recipe's own)")
-    p.add_argument('--seed', type=_seed, default=0, metavar='N', help='of Python, NumPy and TensorFlow (default: 0)')
+    p.add_argument('--epochs', type=_count, metavar='N', help='number of epochs (default: as the recipe has it)')
+    p.add_argument('--batch-size', type=_count, metavar='N', help='samples in a batch (default: as the recipe has it)')
+    p.add_argument(
+        '--seed', type=_seed, default=0, metavar='N', help='seed of Python, NumPy and TensorFlow (default: 0)'
+    )
     p.add_argument(
         '--threads',
         type=_count,
         metavar='N',
-        help='of TensorFlow; with 1 a run gives the same bits each time (default: one for each core)',
+        help='threads of TensorFlow; with 1 every run gives the same bits (default: one for each core)',
     )
     p.add_argument('--out', default='runs', metavar='DIR', help='folder for results (default: runs)')
     p.add_argument(
@@ -125,7 +132,7 @@ def parser(name, description=None):
         type=int,
         choices=(0, 1, 2),
         default=1 if sys.stdout.isatty() else 2,
-        help="Keras's progress: 0 none, 1 a bar, 2 a line for each epoch (default: 1 on a terminal, else 2)",
+        help='what Keras prints: 0 nothing, 1 a bar, 2 a line for each epoch (default: 1 on a terminal, else 2)',
     )
     return p
 
@@ -274,7 +281,7 @@ class _Interrupt:
         self.came = False
         signal.signal(signal.SIGINT, self)
 
-    def __call__(self, signum, frame):
+    def __call__(self, *_):
         self.came = True
         raise KeyboardInterrupt
 
@@ -292,7 +299,7 @@ def _end_at_sigterm():
     """
     read, write = os.pipe()
     os.set_blocking(write, False)
-    signal.signal(signal.SIGTERM, lambda signum, frame: None)
+    signal.signal(signal.SIGTERM, lambda *_: None)
     signal.set_wakeup_fd(write)  # gets the number of every signal, whatever the threads do
 
     def wait():
@@ -309,7 +316,7 @@ def _epoch_log(interrupt):
     class EpochLog(Callback):
         epochs, logs = 0, {}
 
-        def on_batch_begin(self, batch, logs=None):
+        def on_batch_begin(self, *_):
             interrupt.check()
 
         def on_epoch_end(self, epoch, logs=None):

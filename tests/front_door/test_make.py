@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -29,6 +31,8 @@ def bin(tmp_path):
     for engine in ('docker', 'podman'):
         program(folder, engine, 'exit 1\n')
     program(folder, 'python3', 'exec %s "$@"\n' % sys.executable)  # some Python of the host
+    if 'BASH_3_2' in os.environ:  # the bash of macOS, where a person has one to try
+        (folder / 'bash').symlink_to(os.environ['BASH_3_2'])
     return folder
 
 
@@ -38,7 +42,7 @@ def call(bin, tmp_path):
         clean = {
             k: v
             for k, v in os.environ.items()
-            if k not in ('ENGINE', 'PYTHON36', 'PYENV_ROOT', 'MAKEFLAGS', 'MAKELEVEL', 'TFK_DATA_DIR')
+            if k not in ('ENGINE', 'PYTHON36', 'PYENV_ROOT', 'MAKEFLAGS', 'MAKELEVEL', 'TFK_DATA_DIR', 'TEST')
         }
         done = subprocess.run(
             command,
@@ -56,8 +60,8 @@ def call(bin, tmp_path):
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A copy in which an environment can be planted without touching the real one."""
-    copy = tmp_path / 'checkout'
+    """A copy in which an environment can be planted without touching the real one. Its path has a blank."""
+    copy = tmp_path / 'a checkout'
     copy.mkdir()
     for name in ('Makefile', 'Dockerfile', 'Dockerfile.cpu', '.dockerignore', 'LICENSE'):
         shutil.copy(os.path.join(ROOT, name), str(copy))
@@ -190,14 +194,14 @@ def test_the_environment_is_remade_only_when_the_lock_changes(call, checkout, bi
     program(
         checkout / '.tools' / 'bin',
         'uv',
-        """echo "$@" >> %s
+        """echo "$@" >> "%s"
 case "$1" in venv) mkdir -p .venv/bin; ln -s %s .venv/bin/python;; esac
 """
         % (log, sys.executable),
     )
     shutil.copy(str(checkout / 'requirements' / 'uv.txt'), str(checkout / '.tools' / 'uv.stamp'))
     # what uv would have installed cannot be written to here: stop at the installation
-    program(checkout / '.tools' / 'bin', 'uv', 'echo "$@" >> %s; [ "$1" = venv ]\n' % log)
+    program(checkout / '.tools' / 'bin', 'uv', 'echo "$@" >> "%s"; [ "$1" = venv ]\n' % log)
     code, out, err = call('scripts/front-door', 'venv', cwd=str(checkout))
     assert code != 0 and 'Making .venv' in err
     assert '--require-hashes' in log.read_text() and 'requirements/cpu.txt' in log.read_text()
@@ -227,11 +231,12 @@ def test_a_container_is_locked_in_and_sees_the_folders_at_their_own_paths(call, 
         'tensorflow_with_keras',
         'run',
         KAPPA,
-        '--data-dir',
-        data,
-        '--out=' + out,
         '--dataset',
         'mnist',
+        '--data-dir',
+        data,
+        '--out',
+        out,
     ]
 
 
@@ -250,8 +255,11 @@ def test_gpus_are_handed_to_the_gpu_image(call, checkout, bin, tmp_path, engine,
     assert 'CUDA_CACHE_PATH=%s/runs/.cuda-cache' % checkout in args
 
 
+CANNOT_BUILD = 'case "$1" in image | build) exit 1;; esac\n'
+
+
 def test_an_image_that_cannot_be_built_is_one_sentence(call, checkout, bin):
-    program(bin, 'docker', '[ "$1" = info ]\n')
+    program(bin, 'docker', CANNOT_BUILD)
     code, out, err = call('make', 'run-example', cwd=str(checkout))
     assert code == 2 and 'the image could not be built (see above); ENGINE=local runs without one.' in err
 
@@ -278,7 +286,7 @@ def test_a_docker_that_cannot_build_names_the_package_that_it_lacks(
 
 def test_an_engine_that_nobody_asked_for_gives_way_to_what_works(call, checkout, bin):
     plant_venv(checkout)
-    program(bin, 'docker', '[ "$1" = info ]\n')
+    program(bin, 'docker', CANNOT_BUILD)
     program(bin, 'python3.6', 'exec %s "$@"\n' % sys.executable)
     code, out, err = call('make', 'run-example', 'EPOCHS=1', cwd=str(checkout))
     assert code == 0 and 'Engine: local, since docker could not build the image' in err and 'test_kappa' in out
@@ -291,6 +299,7 @@ def test_building_an_image_without_an_engine(call):
 
 
 HOROVOD = 'distributed/horovod'
+NEEDS_HOROVOD = '"""A recipe.\n\nNeeds: Horovod, which is built.\n"""\nprint("it ran")\n'
 
 
 @pytest.fixture
@@ -298,12 +307,12 @@ def horovod(checkout):
     """A checkout with an environment, a recipe that wants Horovod, and a log of what is built for it instead."""
     plant_venv(checkout)
     (checkout / 'examples' / 'distributed').mkdir(exist_ok=True)
-    (checkout / 'examples' / 'distributed' / 'horovod.py').write_text('"""A recipe."""\nprint("it ran")\n')
+    (checkout / 'examples' / 'distributed' / 'horovod.py').write_text(NEEDS_HOROVOD)
     (checkout / '.tools' / 'bin').mkdir(parents=True)
     shutil.copy(str(checkout / 'requirements' / 'uv.txt'), str(checkout / '.tools' / 'uv.stamp'))
     log = checkout / 'built.log'
     log.write_text('')
-    program(checkout / 'docker', 'build_horovod', 'echo "$@" with $(command -v python) >> %s\n' % log)
+    program(checkout / 'docker', 'build_horovod', 'echo "$@" with "$(command -v python)" >> "%s"\n' % log)
     return log
 
 
@@ -394,3 +403,281 @@ esac
     with open(str(checkout / 'requirements' / 'cpu.txt'), 'a') as f:
         f.write('# changed\n')
     assert did(KAPPA, HOROVOD) == [build, run, build_distributed, run_distributed]
+
+
+def test_any_recipe_that_needs_horovod_gets_it(call, checkout, bin, tmp_path):
+    log = tmp_path / 'log'
+    program(bin, 'podman', 'case "$1" in build | run) echo "$@" >> %s;; esac\n' % log)
+    (checkout / 'examples' / 'metrics' / 'another.py').write_text(NEEDS_HOROVOD)
+    assert call('make', 'run-example', 'EXAMPLE=metrics/another', cwd=str(checkout))[0] == 0
+    built, ran = log.read_text().splitlines()
+    assert ' --target distributed -t tensorflow-with-keras:cpu-distributed ' in built
+    assert ' tensorflow-with-keras:cpu-distributed python ' in ran
+
+
+# --- ARGS, in which a path may have blanks
+
+
+def test_quoted_blanks_in_args_reach_a_local_run(call, checkout):
+    plant_venv(checkout)
+    args = 'ARGS=--threads 1 --verbose 0 --out "my results/of \'today\'"'
+    code, out, err = call('make', 'run-example', 'EPOCHS=1', args, cwd=str(checkout))
+    assert code == 0 and out.splitlines()[-1] == "my results/of 'today'/metrics-cohens_kappa/result.json"
+    assert (checkout / 'my results' / "of 'today'" / 'metrics-cohens_kappa' / 'result.json').exists()
+
+
+def test_quoted_blanks_in_args_reach_a_container(call, checkout, bin, tmp_path):
+    log = tmp_path / 'log'
+    program(bin, 'docker', 'case "$1" in run) printf "%%s\\n" "$@" > %s;; esac\n' % log)
+    (tmp_path / 'my data').mkdir()
+    args = "ARGS=--data-dir='../my data' --out ../my\\ results"
+    code, out, err = call('make', 'run-example', args, cwd=str(checkout))
+    assert code == 0, err
+    words = log.read_text().splitlines()
+    data, results = str(tmp_path / 'my data'), str(tmp_path / 'my results')
+    assert 'type=bind,source=%s,destination=%s,readonly' % (data, data) in words
+    assert 'type=bind,source=%s,destination=%s' % (results, results) in words
+    assert words[-4:] == ['--data-dir', data, '--out', results]
+
+
+@pytest.mark.parametrize('target', ['run-example', 'doctor', 'inspect'])
+def test_a_quotation_mark_that_is_never_closed_is_one_sentence(call, checkout, target):
+    code, out, err = call('make', target, 'MODEL=x', 'ARGS=--out "x', cwd=str(checkout))
+    assert code == 2 and err.splitlines()[0] == 'error: ARGS=--out "x has a quotation mark that is never closed.'
+
+
+def test_the_options_are_listed_once_and_nothing_is_made(call, checkout, bin):
+    program(bin, 'docker', 'exit 0\n')
+    code, out, err = call('make', 'run-example', 'ARGS=--help', cwd=str(checkout))
+    assert code == 0 and err == '' and out.count('usage: metrics/cohens_kappa') == 1
+    assert not (checkout / '.venv').exists() and not (checkout / 'runs').exists()
+
+
+# --- a base image that cannot be pulled
+
+LONG = 'first of many lines\\nunexpected EOF'
+CANNOT_PULL = 'case "$1" in image) exit 1;; pull) printf "%s\\n" >&2; exit 1;; esac\n' % LONG
+
+
+def test_who_named_no_engine_runs_on_without_the_base_image_and_reads_one_line(call, checkout, bin):
+    plant_venv(checkout)
+    program(bin, 'docker', CANNOT_PULL)
+    program(bin, 'python3.6', 'exec %s "$@"\n' % sys.executable)
+    code, out, err = call('make', 'run-example', 'EPOCHS=1', cwd=str(checkout))
+    assert code == 0 and 'test_kappa' in out
+    base = re.search('^ARG (?:RUNTIME|BUILDER)_BASE=(.*)@', (checkout / 'Dockerfile.cpu').read_text(), re.M).group(1)
+    assert err.splitlines()[:3] == [
+        'Engine: docker',
+        'Pulling ' + base,
+        'Engine: local, since docker could not pull %s (its messages are in runs/pull.log)' % base,
+    ]
+    assert 'unexpected EOF' not in err
+    assert (checkout / 'runs' / 'pull.log').read_text() == 'first of many lines\nunexpected EOF\n'
+
+
+@pytest.mark.parametrize('engine', [{'ENGINE': 'docker'}, {}])  # {}: here is no Python 3.6 to fall back to
+def test_who_needs_the_base_image_reads_one_sentence(call, checkout, bin, engine):
+    program(bin, 'docker', CANNOT_PULL)
+    code, out, err = call('scripts/front-door', 'run', cwd=str(checkout), **engine)
+    assert code == 2 and len(err.splitlines()) == 3 and 'unexpected EOF' not in err
+    assert err.splitlines()[2].startswith('error: docker could not pull python:3.6')
+    assert 'runs/pull.log' in err and 'RUNTIME_BASE' in err
+
+
+def test_a_base_that_is_here_is_not_pulled(call, checkout, bin, tmp_path):
+    log = tmp_path / 'log'
+    program(bin, 'docker', 'echo "$@" >> %s\n' % log)
+    code, out, err = call('scripts/front-door', 'build', cwd=str(checkout), RUNTIME_BASE='mine', BUILDER_BASE='its')
+    did = [line for line in log.read_text().splitlines() if not line.startswith('image inspect --format')]
+    assert code == 0 and did[:3] == ['info', 'image inspect mine', 'image inspect its'] and did[3].startswith('build ')
+    log.write_text('')
+    program(bin, 'docker', 'echo "$@" >> %s; [ "$1" != image ]\n' % log)
+    call('scripts/front-door', 'build', cwd=str(checkout), RUNTIME_BASE='mine', BUILDER_BASE='its')
+    pulls = [line for line in log.read_text().splitlines() if line.startswith('pull')]
+    assert pulls == ['pull --platform linux/amd64 mine', 'pull --platform linux/amd64 its']
+
+
+# --- macOS, and other machines without GNU's tools
+
+POSIX = 'bash cat cmp cp cut dirname env expand find grep id make mkdir pwd rm sed sh sleep sort tr uname'.split()
+SHASUM = """while [ $# -gt 0 ]; do case "$1" in -a) [ "$2" = 256 ] || exit 1; shift 2;; *) break;; esac; done
+exec %s "$@"
+""" % shutil.which('sha256sum')
+
+
+@pytest.fixture
+def macos(bin, tmp_path):
+    """A PATH with an engine that logs, and of the system's tools only those that macOS has, too."""
+    place = tmp_path / 'few tools'
+    place.mkdir()
+    for name in POSIX:
+        (place / name).symlink_to(shutil.which(name))
+    program(place, 'shasum', SHASUM)
+    program(bin, 'uname', 'echo Darwin arm64\n')
+    program(bin, 'docker', 'case "$1" in image) exit 1;; run) printf "%%s\\n" "$@" > %s;; esac\n' % (tmp_path / 'log'))
+    return '%s:%s' % (bin, place)
+
+
+@pytest.mark.parametrize('python', [True, False])
+def test_a_container_runs_where_gnus_tools_are_missing(call, checkout, bin, macos, tmp_path, python):
+    if not python:
+        (bin / 'python3').unlink()
+    (tmp_path / 'data').mkdir()
+    args = 'ARGS=--threads 1 --data-dir ../data --out=../new/results'
+    code, out, err = call('make', 'run-example', 'EPOCHS=2', args, cwd=str(checkout), path=macos)
+    assert code == 0, err
+    assert [line.split()[0] for line in err.splitlines()] == ['Engine:', 'Pulling', 'Pulling', 'Building']
+    words = (tmp_path / 'log').read_text().splitlines()
+    data, results = str(tmp_path / 'data'), str(tmp_path / 'new' / 'results')
+    assert 'type=bind,source=%s,destination=%s,readonly' % (data, data) in words
+    assert 'type=bind,source=%s,destination=%s' % (results, results) in words
+    options = ['--data-dir', data, '--epochs', '2', '--threads', '1', '--out', results]
+    if not python:  # as they were given, with folders at their own paths
+        options = ['--threads', '1', '--data-dir', data, '--out=' + results, '--epochs', '2']
+    assert words[words.index('tensorflow-with-keras:cpu') + 1 :] == [
+        *('python', '-m', 'tensorflow_with_keras', 'run', KAPPA),
+        *options,
+    ]
+
+
+@pytest.mark.parametrize('python', [True, False])
+def test_without_options_results_go_to_runs(call, checkout, bin, macos, tmp_path, python):
+    if not python:
+        (bin / 'python3').unlink()
+    code, out, err = call('make', 'run-example', cwd=str(checkout), path=macos)
+    assert code == 0, err
+    words = (tmp_path / 'log').read_text().splitlines()
+    assert words[-3:] == [KAPPA, '--out', '%s/runs' % checkout]
+    assert 'type=bind,source={0}/runs,destination={0}/runs'.format(checkout) in words
+    assert not any('destination=%s' % (tmp_path / '.keras') in word for word in words)
+
+
+@pytest.mark.parametrize('python', [True, False])
+@pytest.mark.parametrize('target', ['list', 'data', 'shell', 'inspect', 'build-cpu'])
+def test_the_other_targets_where_gnus_tools_are_missing(call, checkout, bin, macos, tmp_path, target, python):
+    if not python:
+        (bin / 'python3').unlink()
+    model = os.path.join('..', 'a model.h5')
+    (tmp_path / 'a model.h5').write_text('')
+    env = {'ENGINE': 'docker', 'DATASET': 'mnist', 'MODEL': model, 'TFK_DATA_DIR': '../sets'}
+    code, out, err = call('make', target, cwd=str(checkout), path=macos, **env)
+    assert code == 0, err
+    words = (tmp_path / 'log').read_text().splitlines() if (tmp_path / 'log').exists() else []
+    mounts = [word for word in words if word.startswith('type=bind,source=%s' % tmp_path)]
+    if target == 'data':  # to be written to
+        assert mounts == ['type=bind,source={0}/sets,destination={0}/sets'.format(tmp_path)]
+        assert words[-2:] == ['data', 'mnist'] and 'bridge' in words
+    if target == 'inspect':
+        assert mounts == ['type=bind,source={0},destination={0},readonly'.format(tmp_path)]
+        assert words[-2:] == ['--', '%s/a model.h5' % tmp_path]
+    if target == 'list':
+        assert KAPPA in out if python else words[-1] == 'list'
+    if target == 'build-cpu':
+        assert out == 'tensorflow-with-keras:cpu\n'
+
+
+def test_the_fingerprint_of_an_image_is_the_same_by_either_tool(call, checkout, bin, macos, tmp_path):
+    log = tmp_path / 'log'
+    program(bin, 'docker', 'case "$1" in build) printf "%%s\\n" "$@" | grep INPUTS >> %s;; esac\n' % log)
+    assert call('scripts/front-door', 'build', cwd=str(checkout))[0] == 0
+    assert call('scripts/front-door', 'build', cwd=str(checkout), path=macos)[0] == 0
+    one, two = log.read_text().splitlines()
+    assert one == two and re.match('INPUTS=[0-9a-f]{16}$', one)
+
+
+def test_on_macos_without_docker_the_sentence_says_what_to_start(call, checkout, bin, macos):
+    plant_venv(checkout)
+    program(bin, 'python3.6', 'exec %s "$@"\n' % sys.executable)
+    program(bin, 'docker', 'exit 1\n')
+    code, out, err = call('scripts/front-door', 'run', cwd=str(checkout), path=macos)
+    assert code == 2 and len(err.splitlines()) == 2 and 'this is Darwin arm64: start Docker or Podman' in err
+    # nor is such an environment what an engine gives way to
+    program(bin, 'docker', CANNOT_PULL)
+    code, out, err = call('scripts/front-door', 'run', cwd=str(checkout), path=macos)
+    assert code == 2 and 'error: docker could not pull' in err
+
+
+def test_an_engine_that_hangs_is_given_up(call, bin):
+    program(bin, 'docker', 'exec sleep 60\n')
+    assert call('scripts/front-door', 'engine') == (0, 'local\n', '')
+
+
+def test_without_flock_only_one_makes_the_environment(call, checkout, bin, macos, tmp_path):
+    """Two at once, the first of which takes a second: the second finds what the first has made."""
+    program(bin, 'uname', 'echo Linux x86_64\n')
+    program(bin, 'docker', 'exit 1\n')
+    program(bin, 'python3.6', 'exec %s "$@"\n' % sys.executable)
+    (checkout / '.tools' / 'bin').mkdir(parents=True)
+    shutil.copy(str(checkout / 'requirements' / 'uv.txt'), str(checkout / '.tools' / 'uv.stamp'))
+    log = checkout / 'uv.log'
+    uv = """echo "$1" >> "%s"
+case "$1" in
+  venv) sleep 1; mkdir -p .venv/bin site
+    printf '#!/bin/sh\\necho site\\n' > .venv/bin/python; chmod +x .venv/bin/python;;
+esac
+"""
+    program(checkout / '.tools' / 'bin', 'uv', uv % log)
+    os.symlink(shutil.which('chmod'), str(tmp_path / 'few tools' / 'chmod'))
+    # any Python that is new enough to run uv with
+    program(bin, 'python3', 'case "$2" in *"< (3, 9)"*) exit 0;; esac; exec %s "$@"\n' % sys.executable)
+    with ThreadPoolExecutor(2) as pool:
+        ends = list(pool.map(lambda _: call('scripts/front-door', 'venv', cwd=str(checkout), path=macos), range(2)))
+    assert [code for code, _, _ in ends] == [0, 0], ends
+    assert log.read_text().split() == ['venv', 'pip']
+
+
+# What bash 3.2 does not know, and what only GNU's tools know; each with a line that has it.
+NOT_ON_MACOS = [
+    (r'\b(mapfile|readarray|coproc)\b', 'mapfile -t lines'),
+    (r'\b(declare|local|typeset) -[a-z]*[Angu]', 'declare -A table'),
+    (r'\$\{\w+(\[[^]]*\])?(,|\^|@[A-Za-z])', 'echo ${name,,}'),
+    (r'&>>|\|&|;;?&', 'make &>> log'),
+    (r'\[\[? -v ', 'if [ -v name ]; then'),
+    (r'\$\{\w+: -\d|\[-\d+\]', 'echo ${words[-1]}'),
+    (r"printf '?-v|printf .*%\(", "printf '%(%s)T'"),
+    (r'\bwait -[np]|\bread -[a-zA-Z]*[Ni]\b|\bexec \{\w+\}|\bshopt -s (globstar|lastpipe)', 'exec {fd}> file'),
+    (r'BASHPID|EPOCHSECONDS|EPOCHREALTIME|SRANDOM', 'kill $BASHPID'),
+    (r'\b(timeout|realpath|readlink|tac|nproc|md5sum|setsid|gsed|xargs|stat|mktemp)\b(?!`)', 'x=$(realpath -m x)'),
+    (r'\bfind\b.*-(not|printf|regextype|maxdepth|mindepth|empty|delete)\b', 'find . -not -name x'),
+    (r'\bsort -\w*[zVhR]', 'sort -z'),
+    (r'\bsed -\w*[irzs]|\bsed --', 'sed -i s/a/b/ file'),
+    (r'\bgrep -\w*[PzZ]|\bgrep --', 'grep -P x'),
+    (r"\b(grep|sed)\b[^|]*'[^']*\\[bwsd+?|<>]", r"grep 'a\b' file"),
+    (r'(^|\s)(cp -\w*[atu]|cp --|rm --|mkdir --p|ln -\w*r)', 'cp -a a b'),
+    (r'\bdate -|\bcut --|\bdirname -z|\bid --', 'date -d now'),
+]
+
+
+@pytest.mark.parametrize('pattern, example', NOT_ON_MACOS)
+def test_the_front_door_has_nothing_that_macos_lacks(pattern, example):
+    assert re.search(pattern, example)
+    with open(os.path.join(ROOT, 'scripts', 'front-door')) as f:
+        lines = [line for line in f.read().splitlines() if not re.match(r'\s*#', line)]
+    assert [line for line in lines if re.search(pattern, line)] == []
+
+
+def test_the_front_door_never_takes_an_empty_array_apart():
+    """Where bash 3.2 ends with "unbound variable": every array begins with a word, and so does every part of one."""
+    with open(os.path.join(ROOT, 'scripts', 'front-door')) as f:
+        text = f.read()
+    for name in set(re.findall(r'\$\{(\w+)\[@\]', text)):
+        assert re.search(r'\b%s=\([^)\s]' % name, text) and not re.search(r'\b%s=\(\)' % name, text), name
+
+
+# --- make test
+
+
+@pytest.mark.parametrize(
+    'given, passed',
+    [
+        ([], ['-s', 'tests', '--']),
+        (['TEST=tests/library/test_recipe.py'], ['-s', 'tests', '--', 'tests/library/test_recipe.py']),
+        (['TEST=tests/a b.py::test_c[d e]'], ['-s', 'tests', '--', 'tests/a b.py::test_c[d e]']),
+    ],
+)
+def test_make_test_runs_all_tests_or_those_of_a_path(call, checkout, given, passed):
+    program(checkout / '.tools', 'x', '')
+    program(checkout / '.tools' / 'bin', 'nox', 'printf "%s\\n" "$@"\n')
+    shutil.copy(str(checkout / 'requirements' / 'tools.txt'), str(checkout / '.tools' / 'tools.stamp'))
+    code, out, err = call('make', 'test', *given, cwd=str(checkout))
+    assert (code, out.splitlines(), err) == (0, passed, '')

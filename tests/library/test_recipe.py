@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tensorflow_with_keras import datasets, recipe
+from tensorflow_with_keras import __main__, datasets, recipe
 from tensorflow_with_keras.recipe import ROOT
 
 KAPPA = 'metrics/cohens_kappa'
@@ -147,9 +147,58 @@ def test_wrong_arguments_are_one_sentence_and_2(args, expected, check, tmp_path)
 @pytest.mark.parametrize(
     'args', [(), ('--epochs', '1'), ('--batch-size', '1'), ('--seed', '0'), ('--seed', '4294967295')]
 )
-def test_good_arguments_are_silence_and_0(args, tmp_path):
-    assert call('run', '--check', KAPPA, '--out', str(tmp_path / 'runs'), *args) == (0, '', '')
-    assert files(tmp_path) == []
+def test_good_arguments_are_0_and_said_again(args, tmp_path):
+    code, out, err = call('run', '--check', KAPPA, '--out', str(tmp_path / 'runs'), *args)
+    assert (code, err) == (0, '') and files(tmp_path) == []
+    assert [line[7:] for line in out.splitlines()[2:]] == [*args, '--out', str(tmp_path / 'runs')]
+
+
+@pytest.mark.parametrize(
+    'args, variable, data, options',
+    [
+        ([], None, '~/.keras/datasets', []),
+        ([], 'else where', 'else where', []),  # the container gets it as TFK_DATA_DIR
+        (['--data-dir', 'a b'], 'else where', 'a b', ['--data-dir', '@a b']),
+        (['--data-di=a/../b', '--ep', '3'], None, 'b', ['--data-dir', '@b', '--epochs', '3']),
+        (['--verbose', '2'], None, '~/.keras/datasets', ['--verbose', '2']),  # a default, but of this terminal only
+        (['--seed=1', '--seed=2'], None, '~/.keras/datasets', ['--seed', '2']),
+    ],
+)
+def test_check_says_the_folders_whole_and_the_options_as_a_container_wants_them(
+    args, variable, data, options, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / 'link').symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('HOME', str(tmp_path / 'home'))
+    if variable:
+        monkeypatch.setenv('TFK_DATA_DIR', variable)
+    assert __main__.main(['run', '--check', KAPPA, '--out', 'link/my runs'] + args) == 0
+    data = data.replace('~', 'home')
+    options = [word.replace('@', '%s/' % tmp_path) for word in options] + ['--out', '%s/my runs' % tmp_path]
+    assert capsys.readouterr().out.splitlines() == (
+        ['out=%s/my runs' % tmp_path, 'data=%s/%s' % (tmp_path, data)] + ['option=' + word for word in options]
+    )
+
+
+def test_what_a_recipe_needs_is_the_first_word_of_its_paragraph(tmp_path, monkeypatch):
+    (tmp_path / 'topic').mkdir()
+    for name, docstring in (
+        ('bare', 'A pattern.'),
+        ('one', 'A pattern.\n\nWhen: now.\n\nNeeds: Horovod, which is built.\n'),
+        ('another', 'A pattern.\n\nNeeds: xgboost'),
+        ('text', 'A pattern.\n\nWhat it Needs: nothing.'),
+    ):
+        (tmp_path / 'topic' / (name + '.py')).write_text('"""%s"""\n' % docstring)
+    (tmp_path / 'topic' / 'empty.py').write_text('')
+    monkeypatch.setattr(recipe, 'EXAMPLES', str(tmp_path))
+    needs = {name: r.needs for name, r in recipe.find().items()}
+    assert needs == {
+        'topic/bare': '',
+        'topic/one': 'horovod',
+        'topic/another': 'xgboost',
+        'topic/text': '',
+        'topic/empty': '',
+    }
 
 
 WITHOUT = """

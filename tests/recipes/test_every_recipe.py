@@ -15,9 +15,11 @@ from tensorflow_with_keras.recipe import ROOT
 RULES = 'see CONTRIBUTING.md, "Add a recipe"'
 RECIPES = recipe.find()
 every = pytest.mark.parametrize('name', list(RECIPES))
-# Horovod's bits are its own test's, and a parameter server's are another thing each time: its workers do not wait.
-SEVERAL_PROCESSES = ('distributed/horovod', 'distributed/parameter_server')
-of_one_process = pytest.mark.parametrize('name', [name for name in RECIPES if name not in SEVERAL_PROCESSES])
+# What needs more than the pinned packages is run by tests of its own; a parameter server's bits are others each time,
+# since its workers do not wait for each other.
+of_one_process = pytest.mark.parametrize(
+    'name', [r.name for r in RECIPES.values() if not r.needs and r.name != 'distributed/parameter_server']
+)
 
 
 @every
@@ -25,11 +27,20 @@ def test_its_docstring_tells_what_a_person_wants_to_know(name):
     docstring = RECIPES[name].docstring
     first, blank, rest = docstring.split('\n', 2)
     assert first.endswith('.') and len(first) <= 100 and blank == '', 'one line that names the pattern; ' + RULES
-    positions = [
-        docstring.find('\n\n' + head) for head in ('When: ', 'The line that matters: ', 'Checked: ', 'Sources: ')
-    ]
+    heads = ['When: ', 'The line that matters: ', 'Checked: ', 'Sources: ']
+    if RECIPES[name].needs:
+        heads.insert(1, 'Needs: ')
+    positions = [docstring.find('\n\n' + head) for head in heads]
     assert -1 not in positions and positions == sorted(positions), 'the headings, in their order; ' + RULES
     assert re.search('without it|goes wrong', docstring, re.I), 'what goes wrong without the line; ' + RULES
+
+
+@every
+def test_it_imports_what_it_needs_and_needs_what_can_be_had(name):
+    with open(RECIPES[name].path, encoding='utf-8') as f:
+        source = f.read()
+    assert RECIPES[name].needs in ('', 'horovod'), 'what scripts/front-door can add'
+    assert ('import horovod' in source) == (RECIPES[name].needs == 'horovod')
 
 
 @every
