@@ -1,4 +1,4 @@
-"""Every check that a person or CI runs; `nox -l` lists them. Plain `nox`: lint, tests, the image where an engine is."""
+"""Every check that a person or CI runs; `nox -l` lists them. Plain `nox` runs the session `default`."""
 
 import os
 import pathlib
@@ -13,6 +13,7 @@ import nox
 nox.needs_version = '>=2024.4.15'
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = True
+nox.options.sessions = ['default']
 
 ROOT = pathlib.Path(__file__).parent
 FRONT_DOOR = str(ROOT / 'scripts' / 'front-door')
@@ -34,14 +35,32 @@ LOCKS = {
 EPOCH = '1546300800'  # SOURCE_DATE_EPOCH in the Dockerfiles
 
 
+WITH_PYTHON36 = {'tests', 'mutants', 'upstream', 'horovod'}  # sessions
+
+
 def ask(command):
     answer = subprocess.run([FRONT_DOOR, command], capture_output=True, text=True)
     return answer.stdout.strip(), answer.stderr.strip()
 
 
-PYTHON36, NO_PYTHON36 = ask('python36')
-ENGINE, _ = ask('engine')
-nox.options.sessions = ['lint', 'tests'] + (['image(cpu)'] if ENGINE in ('docker', 'podman') else [])
+def wants_python36(arguments):
+    """Whether these arguments of nox run a session that has to find Python 3.6. `nox -l` only lists them."""
+    named = set(re.findall(r'\w+', ' '.join(arguments)))
+    return bool(WITH_PYTHON36 & named) and not {'-l', '--list', '--list-sessions'} & set(arguments)
+
+
+PYTHON36 = ask('python36')[0] if wants_python36(sys.argv[1:]) else ''
+# without it the session begins, and ends with the front door's sentence
+LOCKED = {'python': PYTHON36, 'venv_backend': 'uv'} if PYTHON36 else {'venv_backend': 'none'}
+
+
+@nox.session(venv_backend='none')
+def default(session):
+    """What plain `nox` runs: lint, tests, and image(cpu) where Docker or Podman answers."""
+    names = ['lint', 'tests']
+    if ask('engine')[0] in ('docker', 'podman'):
+        names.append('image(cpu)')
+    session.run(sys.executable, '-m', 'nox', '-s', *names, external=True)
 
 
 def install_locked(session, *names):
@@ -59,7 +78,8 @@ def install_locked(session, *names):
 
 def need_python36(session):
     if not PYTHON36:
-        session.error(NO_PYTHON36 + ' In a container the same tests run by `nox -s "image(cpu)"`.')
+        why = ask('python36')[1] or f'start it by its name: nox -s {session.name}.'
+        session.error(why + ' In a container the same tests run by `nox -s "image(cpu)"`.')
 
 
 def engine(session, kind):
@@ -73,7 +93,7 @@ def engine(session, kind):
 
 @nox.session(venv_backend='uv')
 def lint(session):
-    """Style of Python and shell; what is generated is up to date; the files that start clusters, by their schemas."""
+    """Style; whether what is generated is up to date; what starts clusters and hosted checks, by its schemas."""
     install_locked(session, 'tools', 'cluster')
     kinds = {'python': [], 'sh': []}  # of the scripts without an ending, by their first line
     files = (p for folder in ('.ci', 'docker', 'scripts') for p in (ROOT / folder).rglob('*') if p.is_file())
@@ -81,12 +101,15 @@ def lint(session):
         first = path.read_text().split('\n', 1)[0]
         kinds['python' if 'python' in first else 'sh'].append(str(path.relative_to(ROOT)))
     session.run('ruff', 'check', '.', *kinds['python'])
+    session.run('ruff', 'format', '--check', '.', *kinds['python'])
     session.run('shellcheck', '-x', *kinds['sh'])
     session.run('python', 'scripts/generate.py', '--check')
-    session.run('python', '-m', 'pytest', '-q', 'tests/generated', 'tests/cluster/test_files.py')
+    workflows = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob('.github/workflows/*.yml'))]
+    session.run('check-jsonschema', '--builtin-schema', 'vendor.github-workflows', *workflows)
+    session.run('python', '-m', 'pytest', '-q', 'tests/cluster/test_files.py', 'tests/checks', 'tests/generated')
 
 
-@nox.session(python=PYTHON36 or '3.6', venv_backend='uv')
+@nox.session(**LOCKED)
 def tests(session):
     """Library, recipes and front door in the locked environment, on two workers."""
     need_python36(session)
@@ -94,7 +117,7 @@ def tests(session):
     session.run('python', '-m', 'pytest', '-q', '-n', '2', '--dist', 'loadfile', *session.posargs)
 
 
-@nox.session(python=PYTHON36 or '3.6', venv_backend='uv')
+@nox.session(**LOCKED)
 def mutants(session):
     """Which small faults in library and recipes no test notices; `-- --help` says what can be chosen. Takes long."""
     need_python36(session)
@@ -103,7 +126,7 @@ def mutants(session):
     session.run(sys.executable, *script, *session.posargs, external=True)
 
 
-@nox.session(python=PYTHON36 or '3.6', venv_backend='uv')
+@nox.session(**LOCKED)
 def upstream(session):
     """Keras 2.2.4's own test suite and example scripts, out of its hash-pinned sdist, in the locked environment."""
     need_python36(session)
@@ -154,7 +177,7 @@ def upstream(session):
             session.run(*pytest, *part, *session.posargs, env=environment, success_codes=codes)
 
 
-@nox.session(python=PYTHON36 or '3.6', venv_backend='uv')
+@nox.session(**LOCKED)
 def horovod(session):
     """The tests of distributed/horovod under horovodrun and under mpirun: Horovod built for Gloo and MPI, here."""
     need_python36(session)

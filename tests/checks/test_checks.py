@@ -1,0 +1,129 @@
+"""The checks themselves: what nox asks and runs, what the hosted checks run, what a commit is checked by.
+
+`nox -s lint` runs these, since they need nox, which is not beside TensorFlow.
+"""
+
+import importlib.util
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SESSIONS = set('default lint tests mutants upstream horovod cluster gpu lock'.split())
+SESSIONS |= {'image(cpu)', 'image(gpu)', 'reproduce(cpu)', 'reproduce(gpu)'}
+BY_HAND = {'default', 'gpu', 'mutants'}  # for a person: needs a GPU, or takes long
+
+
+@pytest.fixture
+def asked(tmp_path, monkeypatch):
+    """A log of every question to an engine or to a Python 3.6, none of which answers."""
+    log = tmp_path / 'asked'
+    log.write_text('')
+    for name in 'docker', 'podman', 'python3.6':
+        program = tmp_path / 'bin' / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f'#!/bin/sh\necho {name} >> {log}\nexit 1\n')
+        program.chmod(0o755)
+    monkeypatch.setenv('PATH', f'{program.parent}:/usr/local/bin:/usr/bin:/bin')
+    monkeypatch.setenv('HOME', str(tmp_path))  # with no pyenv in it
+    for name in 'ENGINE', 'PYTHON36', 'PYENV_ROOT', 'NOXSESSION':
+        monkeypatch.delenv(name, raising=False)
+    return lambda: log.read_text().split()
+
+
+def nox(*arguments):
+    done = subprocess.run([sys.executable, '-m', 'nox', *arguments], cwd=ROOT, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize('option', ['-l', '--list', '--list-sessions'])
+def test_the_list_asks_neither_engines_nor_pythons(asked, option):
+    for more in [], ['-s', 'tests']:
+        code, said = nox(option, *more)
+        assert code == 0 and asked() == []
+    assert SESSIONS == set(re.findall(r'^[*-] (\S+) -> ', said, re.M))
+
+
+def test_a_session_without_its_python_says_how_to_get_one(asked):
+    code, said = nox('-s', 'mutants')
+    assert code == 1 and 'no Python 3.6 on this machine' in said and 'Traceback' not in said
+    assert 'python3.6' in asked()
+
+
+class Recorder:
+    """A session that only notes what it is to run."""
+
+    def __init__(self):
+        self.ran = []
+
+    def run(self, *command, **_):
+        self.ran.append(list(command))
+
+
+def test_plain_nox_tests_the_image_where_an_engine_answers(asked, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, 'argv', ['nox'])
+    spec = importlib.util.spec_from_file_location('noxfile', ROOT / 'noxfile.py')
+    noxfile = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(noxfile)
+    assert asked() == [] and noxfile.nox.options.sessions == ['default']
+    for engine in None, 'podman', 'docker':
+        if engine:
+            (tmp_path / 'bin' / engine).write_text('#!/bin/sh\nexit 0\n')
+        session = Recorder()
+        noxfile.default.func(session)
+        names = ['lint', 'tests', 'image(cpu)'] if engine else ['lint', 'tests']
+        assert session.ran == [[sys.executable, '-m', 'nox', '-s', *names]]
+
+
+def workflow(name):
+    return yaml.safe_load((ROOT / '.github' / 'workflows' / name).read_text())
+
+
+def test_hosted_checks_have_a_job_for_every_session():
+    jobs = workflow('ci.yml')['jobs']
+    assert {job['session'] for job in jobs['session']['strategy']['matrix']['include']} == SESSIONS - BY_HAND
+    assert jobs['session']['steps'][-1]['run'].startswith('.tools/bin/nox -s "${{ matrix.session }}"')
+
+
+def test_hosted_checks_do_all_that_ci_run_does():
+    """Its commands, with a parametrized session that it names whole as each of its sessions."""
+    jobs = workflow('ci.yml')['jobs']
+    hosted = {f'make {step["run"][5:]}' for step in jobs['recipes']['steps'] if 'run' in step}
+    hosted |= {f'nox {job["session"]}' for job in jobs['session']['strategy']['matrix']['include']}
+    aliases = {'make test': 'nox tests', 'make lint': 'nox lint'}
+    for line in (ROOT / '.ci' / 'run').read_text().splitlines():
+        command = re.match(r"(?:\$nox -s '?|ENGINE=local (?=make)|(?=make ))(.*?)'?(?: -- .*)?$", line)
+        if command:
+            wanted = aliases.get(command[1], command[1] if command[1].startswith('make') else f'nox {command[1]}')
+            assert any(name == wanted or name.startswith(f'{wanted}(') for name in hosted), line
+
+
+def test_what_hosted_checks_use_is_pinned_by_commit():
+    text = '\n'.join(path.read_text() for path in (ROOT / '.github').rglob('*.yml'))
+    used = re.findall(r'uses: (.*)', text)
+    assert used and all(re.match(r'\./|[\w-]+/[\w-]+@[0-9a-f]{40} # v[\d.]+$', use) for use in used), used
+    assert len({use for use in used if 'checkout' in use}) == 1
+
+
+def test_a_commit_is_checked_by_the_locked_tools_alone():
+    repos = yaml.safe_load((ROOT / '.pre-commit-config.yaml').read_text())['repos']
+    hooks = [hook for repo in repos for hook in repo['hooks']]
+    assert {repo['repo'] for repo in repos} == {'local'} and len(hooks) == 3
+    assert all(hook['language'] == 'system' and hook['entry'].startswith('.tools/bin/') for hook in hooks)
+
+
+def test_pip_installs_what_the_lock_is_made_of():
+    """Into Python 3.6 alone, as pyproject.toml says."""
+    wanted = [
+        line
+        for name in ('base', 'cpu')
+        for line in (ROOT / 'requirements' / f'{name}.in').read_text().splitlines()
+        if line and not line.startswith(('#', '-r'))
+    ]
+    project = (ROOT / 'pyproject.toml').read_text().split('[project]')[1].split('\n[')[0]
+    assert re.findall(r"^    \"(.+); python_version == '3.6'\",$", project, re.M) == wanted and len(wanted) > 15
+    assert 'requires-python = ">=3.6,<3.7"' in project
