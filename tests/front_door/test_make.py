@@ -576,6 +576,33 @@ def test_the_other_targets_where_gnus_tools_are_missing(call, checkout, bin, mac
         assert out == 'tensorflow-with-keras:cpu\n'
 
 
+def test_quotation_marks_without_python_are_one_sentence(call, checkout, bin, macos):
+    (bin / 'python3').unlink()
+    for args in '--out "my results"', "--out 'x'", '--out my\\ results':
+        code, out, err = call('scripts/front-door', 'run', cwd=str(checkout), path=macos, ARGS=args)
+        assert code == 2 and err == (
+            'error: ARGS=%s has a quotation mark, which takes Python 3 to read: '
+            'install python3, or use a path without blanks.\n' % args
+        )
+    assert not (checkout / 'runs').exists()
+
+
+def test_an_image_is_made_anew_when_its_files_change_whatever_tool_tells(call, checkout, bin, macos, tmp_path):
+    (tmp_path / 'few tools' / 'shasum').unlink()
+    (tmp_path / 'few tools' / 'cksum').symlink_to(shutil.which('cksum'))
+    log = tmp_path / 'log'
+    program(bin, 'docker', 'case "$1" in build) printf "%%s\\n" "$@" | grep INPUTS >> %s;; esac\n' % log)
+    for _ in range(2):
+        assert call('scripts/front-door', 'build', cwd=str(checkout), path=macos)[0] == 0
+    (checkout / 'LICENSE').write_text('another')
+    assert call('scripts/front-door', 'build', cwd=str(checkout), path=macos)[0::2] == (
+        0,
+        'Engine: docker\nBuilding tensorflow-with-keras:cpu (some minutes the first time)\n',
+    )
+    one, two, three = log.read_text().splitlines()
+    assert one == two != three and len(one) > len('INPUTS=')
+
+
 def test_the_fingerprint_of_an_image_is_the_same_by_either_tool(call, checkout, bin, macos, tmp_path):
     log = tmp_path / 'log'
     program(bin, 'docker', 'case "$1" in build) printf "%%s\\n" "$@" | grep INPUTS >> %s;; esac\n' % log)
