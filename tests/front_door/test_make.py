@@ -446,6 +446,12 @@ def test_a_quotation_mark_that_is_never_closed_is_one_sentence(call, checkout, t
     assert code == 2 and err.splitlines()[0] == 'error: ARGS=--out "x has a quotation mark that is never closed.'
 
 
+def test_args_of_blanks_alone_are_none(call, checkout, bin):
+    program(bin, 'python3', 'case "$*" in *--check*) echo "$@" >&2; exit 3;; esac; exec %s "$@"\n' % sys.executable)
+    code, out, err = call('scripts/front-door', 'run', cwd=str(checkout), ARGS='  ')
+    assert (code, out, err) == (3, '', '-m tensorflow_with_keras run --check %s\n' % KAPPA)
+
+
 def test_the_options_are_listed_once_and_nothing_is_made(call, checkout, bin):
     program(bin, 'docker', 'exit 0\n')
     code, out, err = call('make', 'run-example', 'ARGS=--help', cwd=str(checkout))
