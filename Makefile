@@ -2,11 +2,11 @@
 export EXAMPLE DATASET EPOCHS ARGS ENGINE GPU MODEL TEST
 
 .DEFAULT_GOAL := help
-.PHONY: help list run-example data inspect test test-gpu shell doctor build-cpu build-gpu lint tools generate clean
+.PHONY: help list run-example data inspect test test-gpu python36 shell doctor build-cpu build-gpu lint tools generate clean
 
 help: ## Show this help
 	@echo 'Keras 2.2.4 on TensorFlow 1.9.0. Targets:'
-	@sed -n 's/^\([a-z-]*\):.*## /  \1	/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1	/p' $(MAKEFILE_LIST) | expand -t 16
 	@echo 'Options, as in `make run-example EXAMPLE=metrics/cohens_kappa DATASET=mnist EPOCHS=3`:'
 	@echo '  EXAMPLE       the recipe, TOPIC/NAME, one of `make list`; metrics/cohens_kappa by default'
 	@echo '  DATASET       digits (the default, in the package), mnist or fashion_mnist'
@@ -17,6 +17,8 @@ help: ## Show this help
 	@echo '  TEST          the test file, folder or single test to run; by default all'
 	@echo '  GPU           1 to train on a GPU of this machine, in a container'
 	@echo '  ENGINE        docker, podman or local; by default the first of them that works here'
+	@echo '  PYTHON36      the Python 3.6 of the local environment; none: never download one'
+	@echo '  PYTHON36_MIRRORS  other places of the channel conda-forge for that, addresses or folders, tried first'
 
 run-example: ## Train a recipe and write its result to runs/TOPIC-NAME/result.json
 	@scripts/front-door run
@@ -31,7 +33,10 @@ inspect: ## Say what is in a model file, as in MODEL=model.h5, and whether it lo
 	@scripts/front-door inspect
 
 test: tools ## Run the tests of the library, the recipes and these commands, or those of TEST=path
-	@.tools/bin/nox -s tests -- $${TEST:+"$$TEST"}
+	@scripts/front-door python36 test && .tools/bin/nox -s tests -- $${TEST:+"$$TEST"}
+
+python36: ## Put conda-forge's Python 3.6 into .python36, where there is none: no root, no compiler
+	@scripts/front-door python36 install
 
 shell: ## Open a shell in which Python has TensorFlow and Keras
 	@scripts/front-door shell
@@ -59,4 +64,4 @@ generate: tools ## Write what is generated anew: the Dockerfiles, the tables of 
 
 clean: ## Remove the environments and all results, but no data sets
 	scripts/test-engine/dockerd stop
-	rm -rf .nox .tools .venv .venv.lock runs
+	rm -rf .nox .python36 .tools .venv .venv.lock runs

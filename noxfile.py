@@ -30,6 +30,7 @@ LOCKS = {
     'stand_in': '3.6',
     'uv': '3.9',
     'tools': '3.9',
+    'python36': '3.9',
     'cluster': '3.9',
 }
 EPOCH = '1546300800'  # SOURCE_DATE_EPOCH in the Dockerfiles

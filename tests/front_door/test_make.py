@@ -93,6 +93,8 @@ def test_help_names_every_target_and_option(call):
         'ARGS',
         'ENGINE',
         'MODEL',
+        'python36',
+        'PYTHON36_MIRRORS',
     ):
         assert word in out
 
@@ -157,23 +159,21 @@ def test_the_engine_is_a_docker_that_answers_else_podman_else_local(call, bin):
     assert call('scripts/front-door', 'engine', ENGINE='local')[1] == 'local\n'
 
 
-def test_python36_is_one_that_runs_not_a_shim(call, bin, tmp_path):
+def test_python36_is_one_that_runs_not_a_shim(call, checkout, bin, tmp_path):
     program(bin, 'python3.6', 'echo "pyenv: python3.6: command not found"; exit 127\n')
-    code, out, err = call('scripts/front-door', 'python36')
-    assert code == 2 and all(word in err for word in ('Docker', 'pyenv', 'conda')) and len(err.splitlines()) == 1
+    code, out, err = call('scripts/front-door', 'python36', cwd=str(checkout))
+    assert code == 2 and all(w in err for w in ('Docker', 'pyenv', 'make python36')) and len(err.splitlines()) == 1
     real = 'exec %s "$@"\n' % sys.executable
     program(tmp_path / '.pyenv', 'x', '')
     versions = tmp_path / '.pyenv' / 'versions'
     (versions / '3.6.15').mkdir(parents=True)
     program(versions / '3.6.15' / 'bin', 'python3.6', real)
-    assert call('scripts/front-door', 'python36')[1] == '%s/3.6.15/bin/python3.6\n' % versions
+    assert call('scripts/front-door', 'python36', cwd=str(checkout))[1] == '%s/3.6.15/bin/python3.6\n' % versions
     program(bin, 'python3.6', real)
-    assert call('scripts/front-door', 'python36')[1] == '%s/python3.6\n' % bin
+    assert call('scripts/front-door', 'python36', cwd=str(checkout))[1] == '%s/python3.6\n' % bin
     program(tmp_path / 'mine', 'python', real)
-    assert (
-        call('scripts/front-door', 'python36', PYTHON36=str(tmp_path / 'mine' / 'python'))[1]
-        == '%s/mine/python\n' % tmp_path
-    )
+    mine = str(tmp_path / 'mine' / 'python')
+    assert call('scripts/front-door', 'python36', cwd=str(checkout), PYTHON36=mine)[1] == mine + '\n'
 
 
 def test_a_local_run(call, checkout):

@@ -72,8 +72,8 @@ def test_the_files_it_names_exist(page):
 
 @every
 def test_the_targets_of_make_that_it_names_exist(page):
-    targets = set(re.findall(r'^([a-z-]+):', read('Makefile'), re.M))
-    named = set(re.findall(r'\bmake ([a-z][a-z-]*)', code(page)))
+    targets = set(re.findall(r'^([a-z0-9-]+):', read('Makefile'), re.M))
+    named = set(re.findall(r'\bmake ([a-z][a-z0-9-]*)', code(page)))
     assert named <= targets, named - targets
 
 
@@ -102,7 +102,7 @@ def test_every_module_of_the_library_is_in_the_architecture():
 def test_every_lock_is_in_contributing():
     locks = {name for name in os.listdir(os.path.join(ROOT, 'requirements')) if name.endswith('.in')}
     table = read('CONTRIBUTING.md').split('## Change a pin')[1].split('##')[0]
-    assert locks == set(re.findall(r'([a-z_]+\.in)\b', ' '.join(re.findall(r'^\| `.*', table, re.M))))
+    assert locks == set(re.findall(r'([a-z0-9_]+\.in)\b', ' '.join(re.findall(r'^\| `.*', table, re.M))))
 
 
 def test_the_recipes_own_rules_are_where_the_checks_say():
