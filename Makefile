@@ -2,7 +2,7 @@
 export EXAMPLE DATASET EPOCHS ARGS ENGINE GPU MODEL TEST
 
 .DEFAULT_GOAL := help
-.PHONY: help list run-example data inspect test test-gpu python36 shell doctor build-cpu build-gpu lint tools generate clean
+.PHONY: help list run-example data inspect explain test test-gpu python36 shell doctor build-cpu build-gpu lint tools generate clean
 
 help: ## Show this help
 	@echo 'Keras 2.2.4 on TensorFlow 1.9.0. Targets:'
@@ -32,8 +32,11 @@ data: ## Download a data set, DATASET=mnist or DATASET=fashion_mnist
 inspect: ## Say what is in a model file, as in MODEL=model.h5, and whether it loads here
 	@scripts/front-door inspect
 
+explain: ## Say what the error message on standard input means, as in `make explain < log`
+	@scripts/front-door explain
+
 test: tools ## Run the tests of the library, the recipes and these commands, or those of TEST=path
-	@scripts/front-door python36 test && .tools/bin/nox -s tests -- $${TEST:+"$$TEST"}
+	@scripts/front-door python36 test && .tools/bin/nox -s tests $${TEST:+-- "$$TEST"}
 
 python36: ## Put conda-forge's Python 3.6 into .python36, where there is none: no root, no compiler
 	@scripts/front-door python36 install
@@ -59,7 +62,7 @@ lint: tools ## Check the style of the code
 tools: ## Install the developers' tools (nox, uv, ruff, shellcheck) into .tools/bin
 	@scripts/front-door tools all
 
-generate: tools ## Write what is generated anew: the Dockerfiles, the tables of recipes and of versions
+generate: tools ## Write what is generated anew: the Dockerfiles, docs/symptoms.md, tables of recipes and versions
 	@.tools/bin/python scripts/generate.py
 
 clean: ## Remove the environments and all results, but no data sets

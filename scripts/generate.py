@@ -2,6 +2,7 @@
 
 - a Dockerfile for each image of docker/images.toml, out of docker/Dockerfile.template
 - between markers in pages and sources: versions, out of requirements/*.txt and docker/images.toml
+- docs/symptoms.md, out of tensorflow_with_keras/symptoms.json
 - the README's tables of recipes, one for each topic, out of the recipes' docstrings; and how many there are
 """
 
@@ -16,7 +17,8 @@ import tomli
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tensorflow_with_keras import __version__, recipe  # noqa: E402
+from scripts import symptoms_page  # noqa: E402
+from tensorflow_with_keras import __version__, explain, recipe  # noqa: E402
 
 # The keys of each table of docker/images.toml: those that it must have, those that it may have.
 KEYS = {
@@ -129,31 +131,43 @@ def table(heads, rows):
     return '\n'.join([lines[0], '|---' * len(heads) + '|', *lines[1:], ''])
 
 
-def recipe_tables(old, settings):
+def recipe_tables(_old, _settings):
     """What each recipe shows, topic by topic."""
     made = '\n'
     for topic, recipes in itertools.groupby(recipe.find().values(), lambda r: r.name.split('/')[0]):
         if topic not in TOPICS:
             raise Problem(f'scripts/generate.py has no heading for the recipes of the topic {topic}')
-        rows = [[f'[{r.name}](examples/{r.name}.py)', r.summary] for r in recipes]
-        made += f'### {TOPICS[topic]}\n\n' + table(['recipe', 'what it shows'], rows) + '\n'
+        rows = [[f'[{r.name}](examples/{r.name}.py)', r.summary, reached(r)] for r in recipes]
+        made += f'### {TOPICS[topic]}\n\n' + table(['recipe', 'what it shows', 'reaches'], rows) + '\n'
     return made
 
 
-def readme_pins(old, settings):
+def reached(r):
+    """What a recipe says that it reaches, in short."""
+    found = recipe.reaches(r.docstring)
+    return f'{found.metric.replace("_", " ")} {found.value:g}, {found.seconds:g} s' if found else ''
+
+
+def readme_pins(_old, settings):
     """The packages that matter most, as the CPU image and the local environment have them."""
     versions = locked('cpu')
     python = settings['python'][settings['image']['cpu']['python']]['version']
     return table(['Python', *README_PINS], [[python, *(version(name, versions) for name in README_PINS)]])
 
 
-def doctor_pins(old, settings):
+def doctor_pins(old, _settings):
     """The packages that the dict names, with the versions of the CPU image and the local environment."""
     versions = locked('cpu')
     return re.sub(r"'([a-z0-9-]+)': '[^']*'", lambda m: f"'{m[1]}': '{version(m[1], versions)}'", old)
 
 
-def pinned_column(old, settings):
+def dependencies(_old, _settings):
+    """What requirements/base.in and cpu.in ask for, for an install by pip."""
+    asked = re.findall(r'^[a-z][^\s;]*$', read('requirements/base.in') + read('requirements/cpu.in'), re.M)
+    return ''.join(f'    "{requirement}; python_version == \'3.6\'",\n' for requirement in asked)
+
+
+def pinned_column(old, _settings):
     """The table with its second column, `pinned`, filled for the package in the first one."""
     versions = locked('distributed', 'cpu')
     heads, rule, *rows = old.splitlines()
@@ -164,7 +178,7 @@ def pinned_column(old, settings):
     return '\n'.join([heads, rule, *filled, ''])
 
 
-def image_table(old, settings):
+def image_table(_old, settings):
     """What each image has."""
     rows = []
     for name, image in settings['image'].items():
@@ -173,7 +187,7 @@ def image_table(old, settings):
     return table(['image', 'file', 'Python', 'packages', 'Horovod', 'CUDA'], rows)
 
 
-def base_table(old, settings):
+def base_table(_old, settings):
     """The base images of each Python."""
     rows = []
     for python in settings['python'].values():
@@ -186,6 +200,7 @@ BLOCKS = {
     'README.md': {'recipes': recipe_tables, 'pins': readme_pins},
     'docs/pins.md': {'pins': pinned_column},
     'docs/images.md': {'images': image_table, 'base images': base_table},
+    'pyproject.toml': {'dependencies': dependencies},
     'tensorflow_with_keras/doctor.py': {'pins': doctor_pins},
 }
 
@@ -213,6 +228,7 @@ def generate():
     """Path of each generated file, and of each file with a generated block, to its text."""
     settings = load_settings()
     made = dockerfiles(settings)
+    made['docs/symptoms.md'] = ''.join(symptoms_page.page(explain.load()))
     for path, blocks in BLOCKS.items():
         made[path] = read(path)
         for name, function in blocks.items():

@@ -28,6 +28,7 @@ from tensorflow_with_keras import recipe  # noqa: E402
 
 TESTS = {  # of a module of the library, if not test_MODULE.py alone
     '__main__': ['test_doctor.py', 'test_recipe.py'],
+    'explain': ['test_symptoms.py'],
     'training_step': ['test_doctor.py'],
 }
 # their tests need more than the pinned packages, which sessions of their own add, as `nox -s horovod`

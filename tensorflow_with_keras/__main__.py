@@ -7,7 +7,7 @@ import runpy
 import signal
 import sys
 
-from . import __version__, doctor, recipe
+from . import __version__, doctor, explain, recipe
 
 
 def about():
@@ -155,7 +155,16 @@ def main(argv):
     )
     i.add_argument('file', metavar='MODEL.h5')
     i.add_argument('--json', action='store_true', help='print the report as JSON')
+    commands.add_parser(
+        'explain',
+        help='what the error message on standard input means, and what to do',
+        epilog='As in: python train.py 2>&1 | python -m tensorflow_with_keras explain. Answers with the rows of '
+        'docs/symptoms.md that match the traceback or log, the last exception first. Exit codes: 0 it knows the '
+        'message; 1 it does not ("unknown"); 2 nothing came on standard input.',
+    )
     args = p.parse_args(argv)
+    if args.command == 'explain':
+        return explain.main()
     if args.command == 'inspect':
         return inspect(args.file, args.json)
     if args.command == 'doctor':
