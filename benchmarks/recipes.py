@@ -47,13 +47,13 @@ def write(path, metrics, seconds, memory):
     key = old.metric if old else next(k for k in metrics if k.startswith('test_') and metrics[k] is not None)
     text = 'Reaches: %s %s after %d epochs, %.0f s on %d cores, %.2f GB.\n\n' % (
         key.replace('_', ' '),
-        '%.2f' % metrics[key] if 0.1 <= abs(metrics[key]) < 100 else '%.3g' % metrics[key],
-        default_epochs(source),
+        '%.2g' % metrics[key] if abs(metrics[key]) < 1 else '%.3g' % metrics[key],
+        metrics.get('epochs') or default_epochs(source),
         seconds,
         os.cpu_count(),
         memory,
     )
-    before, after = re.sub(r'\n\nReaches: .*?\n\n', '\n\n', source, 1, re.S).split('\n\nChecked: ', 1)
+    before, after = re.sub(r'\n\nReaches: .*?\n\n', '\n\n', source, count=1, flags=re.S).split('\n\nChecked: ', 1)
     with open(path, 'w', encoding='utf-8') as f:
         f.write(before + '\n\n' + text + 'Checked: ' + after)
 

