@@ -22,7 +22,7 @@ from . import recipe
 TIMEOUT = int(os.environ.get('TFK_TIMEOUT', 30))  # seconds that a process waits for another
 RESTARTS = 3  # of each process, as a container engine with restart: on-failure:3
 WORKERS = ('chief', 'master', 'worker')  # TensorFlow's names for the jobs that train
-GOES_ON = 'what is saved stays, and the same command goes on from there'
+RESUMES = 'what is saved stays, and the same command resumes from there'
 
 
 @contextlib.contextmanager
@@ -148,7 +148,7 @@ class Launcher:
             while not self._done(processes):
                 time.sleep(0.1)
         except KeyboardInterrupt:
-            print('interrupted; ' + GOES_ON, file=sys.stderr)
+            print('interrupted; ' + RESUMES, file=sys.stderr)
             self.interrupted = True
             return recipe.INTERRUPTED
         finally:
@@ -218,7 +218,7 @@ class ParameterServer(Launcher):
             return True
         for p in processes:
             if p.code() not in (None, 0) and not p.start_again():
-                recipe.fail('%s has failed %d times (see above); %s' % (p.name, p.starts, GOES_ON))
+                recipe.fail('%s has failed %d times (see above); %s' % (p.name, p.starts, RESUMES))
         return False
 
 
@@ -280,10 +280,10 @@ class Horovod(Launcher):
         p.heard()
         ended = re.findall(r'Process (\d+) exit with status code (\d+)', ''.join(self.own_words))
         if not ended:
-            recipe.fail('horovodrun %s: %s' % (p.how(), self.own_words[-1].strip() if p.code() > 0 else GOES_ON))
+            recipe.fail('horovodrun %s: %s' % (p.how(), self.own_words[-1].strip() if p.code() > 0 else RESUMES))
         # when one is lost the others abort, and which ends first is chance
         ended.sort(key=lambda rank_and_code: rank_and_code[1] == '134')
-        recipe.fail('rank %s ended with %s, and so all were stopped; ' % ended[0] + GOES_ON)
+        recipe.fail('rank %s ended with %s, and so all were stopped; ' % ended[0] + RESUMES)
 
 
 def _join_job():

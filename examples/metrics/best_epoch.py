@@ -1,4 +1,4 @@
-"""The best epoch by a metric of your own: checkpoints, early stopping and learning rate that follow it.
+"""The best epoch by a metric of your own: checkpoints, early stopping and learning rate follow it.
 
 When: ModelCheckpoint keeps the worst epoch, EarlyStopping stops too soon, or ReduceLROnPlateau cuts
 the learning rate while the metric still improves.

@@ -1,4 +1,4 @@
-"""Weights that reach a metric: what Keras does with sample_weight, and how a streaming metric gets them.
+"""Weights that reach a metric: what Keras does with sample_weight, and how a streaming metric gets it.
 
 When: you pass sample_weight (or class_weight) and the metrics do not change, or change oddly.
 

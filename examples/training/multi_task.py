@@ -1,4 +1,4 @@
-"""Several tasks at once: a loss and a metric for each output, and loss weights that change while training.
+"""Several tasks: a loss and a metric for each output, and loss weights that change while training.
 
 When: one network answers several questions, and the share of each loss should change with the epochs.
 

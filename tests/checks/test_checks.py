@@ -12,7 +12,9 @@ import sys
 import pytest
 import yaml
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from tensorflow_with_keras import recipe
+
+ROOT = pathlib.Path(recipe.ROOT)
 SESSIONS = set('default lint tests mutants upstream horovod cluster gpu lock'.split())
 SESSIONS |= {'image(cpu)', 'image(gpu)', 'reproduce(cpu)', 'reproduce(gpu)'}
 BY_HAND = {'default', 'gpu', 'mutants'}  # for a person: needs a GPU, or takes long

@@ -8,7 +8,9 @@ import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from tensorflow_with_keras import recipe
+
+ROOT = pathlib.Path(recipe.ROOT)
 READS = [
     'docker',
     'docs',

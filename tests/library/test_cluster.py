@@ -134,7 +134,7 @@ def test_a_terminals_ctrl_c_is_the_launchers_alone_and_is_130():
     _, err = process.communicate(timeout=60)
     assert said == ['alone True\n', 'ps 0 | alone True\n']
     assert process.returncode == 130
-    assert err == 'interrupted; what is saved stays, and the same command goes on from there\n'
+    assert err == 'interrupted; what is saved stays, and the same command resumes from there\n'
 
 
 def test_waiting_ends_with_a_sentence_only_when_it_takes_too_long():

@@ -267,7 +267,7 @@ def test_ctrl_c_leaves_a_checkpoint_from_which_the_same_command_goes_on(tmp_path
     wait_for_update(launcher, 200)
     launcher.send_signal(signal.SIGINT)
     _, err = launcher.communicate(timeout=60)
-    assert launcher.returncode == 130 and 'the same command goes on from there' in err
+    assert launcher.returncode == 130 and 'the same command resumes from there' in err
     again = start(tmp_path, '--epochs', '60')
     out, err = again.communicate(timeout=120)
     assert again.returncode == 0, err
