@@ -1423,7 +1423,14 @@ def test_no_pattern_takes_long_on_any_of_its_words():
 def terminal(then):
     """Runs explain on a terminal; `then` gets the terminal's other end. Returns the exit code and what it printed."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(EXPLAIN, cwd=recipe.ROOT, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        EXPLAIN,
+        cwd=recipe.ROOT,
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # Ctrl-C is ignored in a shell's background
+    )
     os.close(theirs)
     hint = process.stderr.readline().decode()
     then(process, ours)
