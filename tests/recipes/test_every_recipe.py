@@ -17,10 +17,11 @@ MARK = '  # <- the line that matters'
 RECIPES = recipe.find()
 every = pytest.mark.parametrize('name', list(RECIPES))
 # What needs more than the pinned packages is run by tests of its own. A parameter server's bits are others each time,
-# since its workers do not wait for each other, and training/update_order shows a race.
-OTHER_BITS_EACH_TIME = ('distributed/parameter_server', 'training/update_order')
+# since its workers do not wait for each other; training/update_order shows a race; sessions/processes has to be the
+# main program.
+NOT_TWICE = ('distributed/parameter_server', 'sessions/processes', 'training/update_order')
 of_one_process = pytest.mark.parametrize(
-    'name', [r.name for r in RECIPES.values() if not r.needs and r.name not in OTHER_BITS_EACH_TIME]
+    'name', [r.name for r in RECIPES.values() if not r.needs and r.name not in NOT_TWICE]
 )
 
 
