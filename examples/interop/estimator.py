@@ -11,6 +11,8 @@ batch normalisation uses the moving averages instead of the batch's own. It also
 the model's updates before the train_op: the moving averages stay at 0 and 1, and evaluation
 is that of another network.
 
+tf.keras.estimator.model_to_estimator is no way for a model of Keras: it takes those of tf.keras alone.
+
 Reaches: test accuracy 0.89 after 4 epochs, 6 s on 2 cores, 0.28 GB.
 
 Checked: the Estimator's accuracy and the exported model's answers, against a Keras model given

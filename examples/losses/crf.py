@@ -12,7 +12,8 @@ Without it: the function makes a variable of its own, by tf.get_variable. Keras 
 that one: it starts at random, is never trained, and is not saved with the model. To compile the
 model a second time is a ValueError, since the variable exists. It does not help either to train
 with the field and then to take each step's best score, without `crf_decode`: the tags no longer
-follow each other.
+follow each other. A saved model is loaded with the layer in custom_objects and with compile=False,
+since its loss is a method of that layer; then it is compiled with the loaded layer's own.
 
 Reaches: viterbi accuracy 0.74 after 6 epochs, 6 s on 2 cores, 0.28 GB.
 

@@ -6,7 +6,8 @@ histograms of your own tensors, curves under names of your choice.
 The line that matters: `self.writer.add_summary(K.get_session().run(self.summaries, feed), epoch)`.
 
 Without it: no histogram or image is written. fit runs only the operations that the loss, the
-metrics and the updates need, so a tf.summary in a model, a loss or a metric never runs.
+metrics and the updates need, so a tf.summary in a model, a loss or a metric never runs. Keras's own
+TensorBoard(histogram_freq=1) draws the weights, but refuses validation data from a generator.
 
 Reaches: test accuracy 0.86 after 4 epochs, 3 s on 2 cores, 0.21 GB.
 

@@ -59,3 +59,10 @@ def test_without_the_updates_the_averages_stay_where_they_began(module, digits, 
 
     monkeypatch.setattr(module, 'build_model', build_model)
     assert module.run(digits, epochs=1)['largest_moving_mean'] == 0
+
+
+def test_model_to_estimator_refuses_a_model_of_keras(module, tmp_path):
+    model = module.build_model((8, 8, 1))
+    model.compile('sgd', 'sparse_categorical_crossentropy')
+    with pytest.raises(ValueError, match='Expected `model` argument to be a `Model` instance'):
+        tf.keras.estimator.model_to_estimator(model, model_dir=str(tmp_path))

@@ -97,3 +97,17 @@ def test_without_the_line_that_matters_nothing_is_learnt_of_transitions(module, 
     assert found['viterbi_transitions_possible'] < 0.85
     with pytest.raises(ValueError, match='already exists'):
         module.model.compile('sgd', field.loss)
+
+
+def test_a_saved_model_is_loaded_with_the_layer_and_without_its_loss(module, digits, tmp_path):
+    x, y = module.sequences(digits.x_test, digits.y_test, 40, seed=3)
+    model = module.build_model(x.shape[1:])
+    model.compile('sgd', model.layers[-1].loss)
+    model.layers[-1].set_weights([np.random.RandomState(1).randn(10, 10)])
+    model.save(str(tmp_path / 'crf.h5'))
+    custom = {'ConditionalRandomField': module.ConditionalRandomField}
+    with pytest.raises(ValueError, match='Unknown loss function'):
+        keras.models.load_model(str(tmp_path / 'crf.h5'), custom)
+    loaded = keras.models.load_model(str(tmp_path / 'crf.h5'), custom, compile=False)
+    loaded.compile('sgd', loaded.layers[-1].loss)
+    assert loaded.evaluate(x, y, verbose=0) == pytest.approx(model.evaluate(x, y, verbose=0), rel=1e-6)

@@ -5,6 +5,7 @@ import sys
 import time
 import urllib.request
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -81,3 +82,22 @@ def test_without_the_line_that_matters_nothing_is_written(module, digits, monkey
     )
     found = module.run(digits, epochs=1, verbose=0, out=str(tmp_path))
     assert (found['scalars'], found['histograms'], found['images']) == (4, 0, 0)
+
+
+@pytest.mark.parametrize('generated', [True, False])
+def test_keras_own_histograms_want_arrays(module, digits, tmp_path, generated):
+    def batches():
+        while True:
+            yield digits.x_train[:32], digits.y_train[:32]
+
+    model = module.build_model((8, 8, 1))
+    model.compile('sgd', 'sparse_categorical_crossentropy')
+    arguments = {'steps_per_epoch': 1, 'verbose': 0, 'callbacks': [keras.callbacks.TensorBoard(str(tmp_path), 1)]}
+    if generated:
+        with pytest.raises(ValueError, match='validation_data must be provided, and cannot be a generator'):
+            model.fit_generator(batches(), validation_data=batches(), validation_steps=1, **arguments)
+    else:
+        model.fit_generator(batches(), validation_data=(digits.x_test, digits.y_test), **arguments)
+        (file,) = tmp_path.iterdir()
+        events = [v.tag for e in tf.train.summary_iterator(str(file)) for v in e.summary.value if v.HasField('histo')]
+        assert len(events) >= 2
