@@ -51,6 +51,8 @@ def order_updates(wait=True):
     read its count of steps before or after it is raised. Which it is depends on how the threads happen to be timed, so
     one thread alone does not give the same bits each time. TensorFlow's optimizers wait by themselves.
 
+    It counts for the models whose first step comes after it, since Keras asks an optimizer for its updates only then.
+
     # Source
         `keras/optimizers.py` of Keras 2.2.4 (`get_updates`); `gate_gradients` of `tf.train.Optimizer`.
     """
