@@ -7,8 +7,9 @@ The line that matters: `K.clear_session()`, before each model. It throws away th
 with all that the models before have left in them.
 
 Without it: TensorFlow 1.x keeps one global graph, into which every model is built beside all others.
-Deleting the Python object frees nothing. Each start of training also takes longer, since it looks
-at the whole graph. After clearing, older models can no longer be used: save what you want to keep.
+Deleting the Python object frees nothing: of 40 models with 2.8 million weights every ten took 499 MiB,
+and with the line 5 MiB (benchmarks/many_models.py). Each start of training also takes longer, since it
+looks at the whole graph. After clearing, older models can no longer be used: save what you want to keep.
 
 Reaches: mean accuracy 0.92 after 5 epochs, 4 s on 2 cores, 0.21 GB.
 
