@@ -514,20 +514,20 @@ Illegal instruction (core dumped)
         'manifest-unknown',
         'real-stanford/cloth-funnels#5',
         """
- > [internal] load metadata for docker.io/nvidia/cuda:9.2-devel-ubuntu18.04:
+ > [internal] load metadata for registry.example/nvidia/cuda:9.2-devel-ubuntu18.04:
 ------
    3 | >>> FROM nvidia/cuda:9.2-devel-ubuntu18.04
 --------------------
-ERROR: failed to solve: nvidia/cuda:9.2-devel-ubuntu18.04: docker.io/nvidia/cuda:9.2-devel-ubuntu18.04: not found
+ERROR: failed to solve: nvidia/cuda:9.2-devel-ubuntu18.04: registry.example/nvidia/cuda:9.2-devel-ubuntu18.04: not found
 """,
     ),
     (
         'manifest-unknown',
         'NVIDIA/nvidia-docker#1768',
         """
-STEP 1/26: FROM docker.io/nvidia/cuda:10.2-cudnn7-devel-ubuntu18.04
-Trying to pull docker.io/nvidia/cuda:10.2-cudnn7-devel-ubuntu18.04...
-Error: error creating build container: initializing source docker://nvidia/cuda:10.2-cudnn7-devel-ubuntu18.04: reading manifest 10.2-cudnn7-devel-ubuntu18.04 in docker.io/nvidia/cuda: manifest unknown: manifest unknown
+STEP 1/26: FROM registry.example/nvidia/cuda:10.2-cudnn7-devel-ubuntu18.04
+Trying to pull registry.example/nvidia/cuda:10.2-cudnn7-devel-ubuntu18.04...
+Error: error creating build container: initializing source docker://nvidia/cuda:10.2-cudnn7-devel-ubuntu18.04: reading manifest 10.2-cudnn7-devel-ubuntu18.04 in registry.example/nvidia/cuda: manifest unknown: manifest unknown
 """,
     ),
     (
