@@ -124,7 +124,8 @@ def parser(name, description=None):
         '--threads',
         type=_count,
         metavar='N',
-        help='threads of TensorFlow; with 1 every run gives the same bits (default: one for each core)',
+        help='threads of TensorFlow (default: one for each core); with 1 a recipe of one process gives the same bits '
+        'each time',
     )
     p.add_argument('--out', default='runs', metavar='DIR', help='folder for results (default: runs)')
     p.add_argument(

@@ -9,7 +9,7 @@ Without it: trainable=False keeps gamma and beta as they are, but in Keras 2.2.4
 normalise by the statistics of each training batch, while evaluation and prediction use those that it
 learned before, on other data. What is on top is trained on one kind of input and tested on another.
 
-Reaches: test accuracy 0.88 after 8 epochs, 4 s on 2 cores, 0.22 GB.
+Reaches: test accuracy 0.88 after 15 epochs, 4 s on 2 cores, 0.22 GB.
 
 Checked: the base's output in training and in prediction against NumPy's formula of batch normalisation
 with the learned statistics; the accuracy of training against an evaluation of the same samples.
@@ -50,7 +50,7 @@ def build_model(base, keep_statistics):
     return keras.models.Model(inputs, layers.Dense(CLASSES, activation='softmax')(x))
 
 
-def run(data, epochs=8, batch_size=32, **fit):
+def run(data, epochs=15, batch_size=32, **fit):
     base = build_base(data.x_train.shape[1:])
     pretrained = keras.models.Sequential([base, layers.Dense(CLASSES, activation='softmax')])
     pretrained.compile('adam', 'sparse_categorical_crossentropy')
@@ -61,7 +61,7 @@ def run(data, epochs=8, batch_size=32, **fit):
     results = {'epochs': epochs}
     for name, keep_statistics in (('', True), ('_frozen_alone', False)):
         model = build_model(base, keep_statistics)
-        model.compile(keras.optimizers.Adam(0.01), 'sparse_categorical_crossentropy', metrics=['accuracy'])
+        model.compile('adam', 'sparse_categorical_crossentropy', metrics=['accuracy'])
         model.fit(x_train, data.y_train, batch_size=batch_size, epochs=epochs, **fit)
         results['train_loss' + name] = model.history.history['loss'][-1]
         results['test_loss' + name], results['test_accuracy' + name] = model.evaluate(x_test, data.y_test, verbose=0)
