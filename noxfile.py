@@ -202,7 +202,10 @@ SANDBOX = ['--rm', '--network=none', *(ROOT / 'docker' / 'sandbox.txt').read_tex
 @nox.session(venv_backend='uv')
 @nox.parametrize('kind', KINDS)
 def image(session, kind):
-    """Builds the image, tests started containers, and runs library and recipe tests inside one; needs no GPU."""
+    """Builds the image, tests started containers, and runs library and recipe tests inside one; needs no GPU.
+
+    TEST names those that run inside (files and folders; a blank between them), by default all.
+    """
     install_locked(session, 'tools')
     name = engine(session, kind)
     session.run(FRONT_DOOR, 'build', external=True)
@@ -211,7 +214,9 @@ def image(session, kind):
     session.run('python', '-m', 'pytest', '-q', *tests, *session.posargs, env=environment)
     test_image = f'tensorflow-with-keras:{kind}-test'
     session.run(FRONT_DOOR, 'build', 'test', test_image, external=True)
-    session.run(name, 'run', *SANDBOX, test_image, external=True)
+    inside = os.environ.get('TEST', 'tests/library tests/recipes').split()
+    command = ['python', '-m', 'pytest', '-q', '-p', 'no:cacheprovider', '-n', '2', *inside]
+    session.run(name, 'run', *SANDBOX, test_image, *command, external=True)
 
 
 @nox.session(venv_backend='uv')
