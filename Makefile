@@ -1,8 +1,8 @@
 # The front door. `make help` makes its text out of the comments behind the targets.
-export EXAMPLE DATASET EPOCHS ARGS ENGINE GPU MODEL TEST
+export EXAMPLE DATASET EPOCHS ARGS ENGINE GPU MODEL TEST DIR RUN DATE WITH WITHOUT LOCK NETWORK
 
 .DEFAULT_GOAL := help
-.PHONY: help list run-example data inspect explain test test-gpu python36 shell doctor build-cpu build-gpu lint tools generate clean
+.PHONY: help list run-example data project inspect explain test test-gpu python36 shell doctor build-cpu build-gpu lint tools generate clean
 
 help: ## Show this help
 	@echo 'Keras 2.2.4 on TensorFlow 1.9.0. Targets:'
@@ -22,6 +22,9 @@ help: ## Show this help
 
 run-example: ## Train a recipe and write its result to runs/TOPIC-NAME/result.json
 	@scripts/front-door run
+
+project: ## Bring your own project of those years, DIR=its-folder: what it needs, and with RUN="python …" run it
+	@scripts/front-door project
 
 list: ## List the recipes, one per line
 	@scripts/front-door list

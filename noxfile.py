@@ -32,6 +32,7 @@ LOCKS = {
     'tools': '3.9',
     'python36': '3.9',
     'cluster': '3.9',
+    'project': '3.9',
 }
 EPOCH = '1546300800'  # SOURCE_DATE_EPOCH in the Dockerfiles
 

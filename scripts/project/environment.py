@@ -1,0 +1,141 @@
+"""The local environment of a project, and what is run in it."""
+
+import fcntl
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import resolve
+import uv_errors
+from look import ROOT
+from project_error import Refused
+from resolve import say
+
+
+@contextlib.contextmanager
+def alone(project):
+    """Only one run at a time makes the lock or the environment of a project."""
+    project.state.mkdir(parents=True, exist_ok=True)
+    with open(project.state / '.busy', 'w') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say('Another run makes this environment: waiting for it')
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def stamp(folder, project):
+    """What an environment is made of; the folder that it lies in, too, since it cannot be moved."""
+    parts = [str(project.state), str(project.directory), str(project.develop)]
+    parts += [(folder / name).read_text(encoding='utf-8') for name in ('lock.txt', 'addresses.txt', 'build.txt')]
+    return hashlib.sha256('\0'.join(parts).encode()).hexdigest()
+
+
+def make(project, options, locked):
+    """Makes the environment STATE/venv out of the lock, unless it is there."""
+    folder, venv = resolve.locks(project, options), project.state / 'venv'
+    wanted = stamp(folder, project)
+    done = venv / 'lock.stamp'
+    if done.is_file() and done.read_text() == wanted:
+        return venv
+    python = os.environ.get('PYTHON36')
+    if not python or python == 'none':
+        raise Refused('no Python 3.6 on this machine: `make python36` installs one; or start Docker or Podman.')
+    say(f'Making its environment ({len(locked["packages"])} packages)')
+    try:
+        shutil.rmtree(venv, ignore_errors=True)
+        run_uv(project, 'venv', '-q', '--python', python, venv, doing='making the environment')
+        common = ['--config-file', folder / 'uv.toml', '--python', venv / 'bin' / 'python', '--no-deps', '-q']
+        common += ['--build-constraints', folder / 'build.txt']
+        run_uv(project, 'pip', 'install', *common, '--require-hashes', '-r', folder / 'lock.txt', doing='installing')
+        if (folder / 'addresses.txt').read_text(encoding='utf-8').strip():
+            run_uv(project, 'pip', 'install', *common, '-r', folder / 'addresses.txt', doing='installing')
+        site = next((venv / 'lib').glob('python3.*')) / 'site-packages'
+        if not shutil.which('dot'):  # as .venv has it: pydot asks for a program of that name
+            shutil.copy(ROOT / 'docker' / 'dot', venv / 'bin' / 'dot')
+        if project.develop:
+            develop(project, venv, site)
+        done.write_text(wanted)
+    except BaseException:
+        shutil.rmtree(venv, ignore_errors=True)
+        raise
+    return venv
+
+
+def run_uv(project, *arguments, doing):
+    code, said = resolve.uv(*arguments, doing=doing)
+    if code:
+        uv_errors.refuse(said, project, None)
+    return said
+
+
+# Run by the environment's Python: setup.py develop as it is, but for its notes (NAME.egg-info), which go to our folder;
+# and the folder of the sources, which is then not that of the notes, goes into a .pth file.
+DEVELOP = """
+import os, sys
+import distutils.core
+notes, pth = sys.argv[1:]
+sys.path.insert(0, os.getcwd())
+sys.argv = ['setup.py', '-q', 'egg_info', '--egg-base', notes, 'develop', '--no-deps']
+import setuptools
+distribution = distutils.core.run_setup('setup.py', sys.argv[1:])
+folder = (distribution.package_dir or {}).get('', '')
+with open(pth, 'w') as f:
+    f.write(os.path.abspath(folder) + chr(10))
+"""
+
+
+def develop(project, venv, site):
+    """Makes the project itself importable from everywhere, with its commands, out of its own folder."""
+    notes = project.state / 'venv' / 'project'
+    notes.mkdir()
+    command = [str(venv / 'bin' / 'python'), '-c', DEVELOP, str(notes), str(site / 'the_project.pth')]
+    environment = dict(variables(project, venv), PYTHONDONTWRITEBYTECODE='1', PYTHONIOENCODING='utf-8')
+    answer = subprocess.run(
+        command, cwd=project.directory, env=environment, capture_output=True, text=True, errors='replace'
+    )
+    if answer.returncode:
+        lines = '\n'.join('  ' + line for line in uv_errors.last_lines(answer.stdout + answer.stderr))
+        raise Refused(f'setup.py of the project failed. WITHOUT=. leaves that step out. What it said last:\n{lines}', 3)
+
+
+def variables(project, venv):
+    """The variables of the environment: its programs first, and a pip and a uv that keep the core."""
+    made = dict(os.environ)
+    for name in (
+        'DIR',
+        'RUN',
+        'DATE',
+        'LOCK',
+        'WITH',
+        'WITHOUT',
+        'PYTHONHOME',
+        'PYTHONPATH',
+        'MAKEFLAGS',
+        'MAKELEVEL',
+        'MFLAGS',
+    ):
+        made.pop(name, None)
+    made['PATH'] = f'{venv / "bin"}{os.pathsep}{made.get("PATH", os.defpath)}'
+    made['VIRTUAL_ENV'] = str(venv)
+    return made
+
+
+def run(project, options, locked, wanted):
+    """Does what RUN says, in the project's folder; does not come back."""
+    with alone(project):
+        venv = make(project, options, locked)
+    environment = variables(project, venv)
+    if wanted.notebook:
+        raise Refused('RUN=notebook is not there yet.')
+    command = [os.environ.get('SHELL') or 'bash'] if wanted.shell else ['sh', '-c', wanted.command]
+    os.chdir(project.directory)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execvpe(command[0], command, environment)

@@ -1,0 +1,329 @@
+"""The lock of a project: uv as of its date, with the core of this repository's lock forced. Nothing is half-written."""
+
+import datetime
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import uv_errors
+from look import CORRECTIONS, ROOT, corrections, lock_versions
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+from project_error import Refused
+
+UV = ROOT / '.tools' / 'bin' / 'uv'
+FILES = ('lock.txt', 'extras.txt', 'addresses.txt', 'build.txt', 'uv.toml', 'lock.json')
+STILL = 15  # seconds until a step says that it still works
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def uv(*arguments, doing, environment=None):
+    """Runs uv; returns (code, what it said). Says every 15 s that it still works; ends it where we are ended."""
+    command = [str(UV), '--no-progress', '--color', 'never', *map(str, arguments)]
+    try:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace', env=environment
+        )
+    except FileNotFoundError:
+        raise Refused(f'{UV} is not there: make tools.', 3) from None
+    start = time.monotonic()
+    try:
+        while True:
+            try:
+                said, _ = process.communicate(timeout=STILL)
+                return process.returncode, said
+            except subprocess.TimeoutExpired:
+                say(f'… still {doing}, {time.monotonic() - start:.0f} s')
+    except BaseException:
+        process.terminate()
+        process.communicate()
+        raise
+
+
+def python36():
+    """The options that name uv a Python 3.6, where there is one: it reads what only a setup.py says."""
+    python = os.environ.get('PYTHON36')
+    return ['--python', python] if python and python != 'none' else ['--python-version', '3.6']
+
+
+def locks(project, options):
+    """The folder that holds the project's lock."""
+    if options.get('LOCK'):
+        folder = pathlib.Path(options['LOCK']).expanduser().resolve()
+        if folder.exists() and not folder.is_dir():
+            raise Refused(f'LOCK={options["LOCK"]} is a file: LOCK= names a folder.')
+        return folder
+    return project.state
+
+
+def digest(project, options):
+    """What a lock is made of, as one number: with the same, it is not made again."""
+    parts = [
+        [[a.text, a.source, a.given] for a in project.requirements],
+        project.constraints,
+        [options.get(name, '') for name in ('WITH', 'WITHOUT')],
+        'gpu' if project.gpu else 'cpu',
+        (ROOT / f'requirements/{"gpu" if project.gpu else "cpu"}.txt').read_text(),
+        CORRECTIONS.read_text(encoding='utf-8'),
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def known(folder, project, options):
+    """What lock.json says, where the lock in this folder is whole and still the right one. Else nothing."""
+    try:
+        found = json.loads((folder / 'lock.json').read_text(encoding='utf-8'))
+    except FileNotFoundError:
+        return None
+    except (ValueError, OSError):
+        raise Refused(f'{folder / "lock.json"} cannot be read: take it away, and it is made anew.', 3) from None
+    # once locked, a project keeps its date: a file that is edited today does not move its packages
+    if not options.get('DATE') and found.get('date'):
+        project.date, project.date_from = found['date'], found['date_from']
+    whole = all((folder / name).is_file() for name in FILES)
+    return (
+        found if whole and found.get('inputs') == digest(project, options) and found['date'] == project.date else None
+    )
+
+
+# --- the configuration of uv
+
+
+def quote(text):
+    return json.dumps(text, ensure_ascii=False)
+
+
+def configuration(project, exempt):
+    """uv.toml: the date, and what corrections.toml says. `exempt` are packages of our lock, which may be newer."""
+    data = corrections()
+    build = {}
+    for entry in data['build']:
+        build[entry['name']] = [f'{n}=={project.core[n]}' if n in project.core else n for n in entry['requires']]
+    constraints = [entry['requirement'] for entry in data['build_constraint']]
+    lines = [f'exclude-newer = "{project.date}T23:59:59Z"']
+    metadata = [f'{{ name = {quote(m["name"])}, version = {quote(m["version"])}, requires-dist = {quote(m["requires"])} }}'
+                if 'version' in m else
+                f'{{ name = {quote(m["name"])}, requires-dist = {quote(m["requires"])} }}'
+                for m in data['metadata'] if below(m, project)]  # fmt: skip
+    lines.append(f'dependency-metadata = [{", ".join(metadata)}]')
+    lines.append('[exclude-newer-package]')
+    dates = {entry['name']: entry.get('until') for entry in data['exempt']}
+    dates.update(dict.fromkeys(exempt))
+    for name, until in sorted(dates.items()):
+        if until and until < project.date:
+            continue
+        lines.append(f'{quote(name)} = ' + (f'"{until}T00:00:00Z"' if until else 'false'))
+    lines.append('[extra-build-dependencies]')
+    lines += [f'{quote(name)} = {quote(requires)}' for name, requires in build.items()]
+    return '\n'.join(lines) + '\n', '\n'.join(constraints) + '\n'
+
+
+def below(entry, project):
+    """Whether an entry of metadata is for this date: what is newer than `to` reads well."""
+    return project.date <= entry.get('to', '9999')
+
+
+# --- the lock
+
+
+def blocks(text):
+    """Name to the lines of a lock that are about it."""
+    found = {}
+    for block in re.findall(r'^[a-zA-Z0-9].*?(?=^[a-zA-Z0-9]|\Z)', text, re.M | re.S):
+        found[canonicalize_name(re.match(r'[\w.-]+', block)[0])] = block
+    return found
+
+
+def version(block):
+    found = re.match(r'[\w.-]+(?:\[[^\]]*\])?==([^\s;\\]+)', block)
+    return found[1] if found else ''
+
+
+def roots(kind):
+    """The packages that requirements/KIND.in asks, without their versions."""
+    names = []
+    for name in (f'{kind}.in', 'base.in'):
+        names += re.findall(r'^([a-z][a-z0-9-]*)', (ROOT / 'requirements' / name).read_text(), re.M)
+    return names
+
+
+def compile_once(project, folder, exempt):
+    """One resolution: name to block, as uv writes them."""
+    kind = 'gpu' if project.gpu else 'cpu'
+    config, constraints = configuration(project, exempt)
+    core = ''.join(f'{name}=={version}\n' for name, version in project.core.items())
+    without = {a.name for a in project.requirements if a.why == 'left out: WITHOUT=' and a.name}
+    kept = set(re.findall(r'^([a-z0-9-]+)==', core, re.M))
+    excluded = (set(corrections()['tensorflow_builds']) | without) - set(project.core)
+    given = [a.given for a in project.requirements if a.given and a.name not in kept and a.name not in excluded]
+    replaced = [a.given for a in project.requirements if a.source == 'WITH=' and a.name not in kept and '==' in a.given]
+    files = {
+        'uv.toml': config,
+        'build.txt': constraints,
+        'override.txt': core + '\n'.join(replaced),
+        'exclude.txt': '\n'.join(sorted(excluded)),
+        'constraints.txt': '\n'.join(project.constraints),
+        'in.txt': core + '\n'.join([*(n for n in roots(kind) if n not in kept | without), *given]),
+        'out.txt': (ROOT / f'requirements/{kind}.txt').read_text(),
+    }
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding='utf-8')
+    code, said = uv(
+        'pip', 'compile', '-q', '--config-file', folder / 'uv.toml', *python36(),
+        '--python-platform', 'x86_64-manylinux_2_28', '--generate-hashes', '--no-annotate', '--no-header',
+        '--overrides', folder / 'override.txt', '--excludes', folder / 'exclude.txt',
+        '--build-constraints', folder / 'build.txt', '--constraints', folder / 'constraints.txt',
+        folder / 'in.txt', '-o', folder / 'out.txt', doing='resolving',
+    )  # fmt: skip
+    if code:
+        uv_errors.refuse(said, project, folder / 'uv.toml')
+    return blocks((folder / 'out.txt').read_text(encoding='utf-8'))
+
+
+def resolve(project, options):
+    """The project's lock: lock.json's content, which has the table and what else there is to say."""
+    folder = locks(project, options)
+    found = known(folder, project, options)
+    if found:
+        return found
+    say(f'Resolving as of {project.date} ({project.date_from})')
+    folder.mkdir(parents=True, exist_ok=True)
+    work = pathlib.Path(tempfile.mkdtemp(prefix='.resolving-', dir=folder))
+    try:
+        made = make_lock(project, options, work)
+        for name in FILES[:-1]:
+            os.replace(work / name, folder / name)
+        os.replace(work / 'lock.json', folder / 'lock.json')  # last: with it, the others are whole
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return made
+
+
+def make_lock(project, options, work):
+    kind = 'gpu' if project.gpu else 'cpu'
+    ours = lock_versions(kind)
+    exempt = set(ours)
+    while True:
+        resolved = compile_once(project, work, exempt)
+        # What the lock has in another version than ours is to be of the date as well: our exemption is for ours.
+        moved = {n for n, b in resolved.items() if n in exempt and n not in project.core and version(b) != ours[n]}
+        if not moved:
+            break
+        exempt -= moved
+    locked = blocks((ROOT / f'requirements/{kind}.txt').read_text())
+    lock = {n: locked[n] if n in ours and version(b) == ours[n] else b for n, b in resolved.items()}
+    addresses = {n: b for n, b in lock.items() if not version(b)}
+    with_hashes = {n: b for n, b in lock.items() if n not in addresses}
+    made = {
+        'inputs': digest(project, options),
+        'date': project.date,
+        'date_from': project.date_from,
+        'made': datetime.date.today().isoformat(),
+        'python': project.python,
+        'develop': project.develop,
+        'sources': project.sources,
+        'table': table(project, lock),
+        'left_out': [[a.text, a.why] for a in project.requirements if not a.given],
+        'packages': {n: version(b) or b.split(' @ ')[-1].strip() for n, b in lock.items()},
+        'notes': project.notes,
+    }
+    (work / 'lock.txt').write_text(''.join(with_hashes.values()), encoding='utf-8')
+    (work / 'extras.txt').write_text(''.join(b for n, b in with_hashes.items() if locked.get(n) != b), encoding='utf-8')
+    (work / 'addresses.txt').write_text(''.join(addresses.values()), encoding='utf-8')
+    (work / 'lock.json').write_text(json.dumps(made, indent=1, ensure_ascii=False), encoding='utf-8')
+    return made
+
+
+# --- what is told
+
+
+def table(project, lock):
+    """Rows asked, got, why: every requirement that is not met word for word."""
+    rows = []
+    ours = 'tensorflow-gpu' if project.gpu else 'tensorflow'
+    builds = set(corrections()['tensorflow_builds'])
+    for a in project.requirements:
+        text = a.text if len(a.text) < 60 else a.text[:57] + '…'
+        if not a.given:
+            rows.append([text, '', a.why])
+            continue
+        requirement = Requirement(a.given)
+        if requirement.marker and not requirement.marker.evaluate(PYTHON36):
+            continue  # for another Python or system
+        name = ours if a.name in builds else a.name
+        got = lock.get(name)
+        if got is None:
+            rows.append([text, '', 'left out'])
+            continue
+        is_version = version(got)
+        shown = f'{name} {is_version}' if is_version else got.split(' @ ')[-1].strip()
+        fits = not is_version or requirement.specifier.contains(is_version, prereleases=True)
+        if name == ours and not fits:
+            rows.append([text, shown, 'the TensorFlow of this environment'])
+        elif name == ours and a.name != ours:
+            rows.append([text, shown, f'the build of this environment; {a.name} would destroy it'])
+        elif not fits:
+            rows.append([text, shown, 'the core of the environment, which other versions break'])
+        elif a.why:
+            rows.append([text, shown, a.why])
+    return rows
+
+
+PYTHON36 = {
+    'python_version': '3.6',
+    'python_full_version': '3.6.15',
+    'implementation_name': 'cpython',
+    'implementation_version': '3.6.15',
+    'os_name': 'posix',
+    'platform_machine': 'x86_64',
+    'platform_python_implementation': 'CPython',
+    'platform_system': 'Linux',
+    'sys_platform': 'linux',
+    'extra': '',
+}
+
+
+def lowest_asked(specifier):
+    """The version that a specifier means: the exact one, else the lowest. None where it only sets a top."""
+    found = [
+        s.version.rstrip('.*') for s in SpecifierSet(str(specifier)) if s.operator in ('==', '>=', '~=', '>', '===')
+    ]
+    top = [s.version.rstrip('.*') for s in SpecifierSet(str(specifier)) if s.operator in ('<', '<=')]
+    return max(map(Version, found), default=None), min(map(Version, top), default=None)
+
+
+def differences(project):
+    """One sentence for TensorFlow and for Keras, where the project was written for other ones than ours."""
+    said = []
+    for name in ('tensorflow', 'keras'):
+        names = set(corrections()['tensorflow_builds']) if name == 'tensorflow' else {'keras'}
+        ours = project.core.get(name) or project.core.get(f'{name}-gpu')
+        for a in project.requirements:
+            try:
+                specifier = a.specifier
+                if a.name not in names or specifier is None or specifier.contains(ours):
+                    continue
+                low, top = lowest_asked(specifier)
+            except InvalidRequirement:
+                continue
+            meant = low or top
+            if low is None and top is not None:
+                meant = Version(f'{top.major}.{max(top.minor - 1, 0)}')
+            for entry in corrections()['different']:
+                if meant and entry['name'] == name and SpecifierSet(entry['versions']).contains(meant):
+                    said.append(f'It asks for {a.text}: {entry["sentence"]}.')
+                    break
+            break
+    return said
