@@ -78,13 +78,16 @@ def run_uv(project, *arguments, doing):
 # Run by the environment's Python: setup.py develop as it is, but for its notes (NAME.egg-info), which go to our folder;
 # and the folder of the sources, which is then not that of the notes, goes into a .pth file.
 DEVELOP = """
-import os, sys
+import os, runpy, sys
+import setuptools
 import distutils.core
+from setuptools.command.develop import develop
+develop._resolve_setup_path = staticmethod(lambda *_: os.curdir)  # it would have the notes beside the sources
 notes, pth = sys.argv[1:]
 sys.path.insert(0, os.getcwd())
 sys.argv = ['setup.py', '-q', 'egg_info', '--egg-base', notes, 'develop', '--no-deps']
-import setuptools
-distribution = distutils.core.run_setup('setup.py', sys.argv[1:])
+runpy.run_path('setup.py', run_name='__main__')
+distribution = distutils.core._setup_distribution
 folder = (distribution.package_dir or {}).get('', '')
 with open(pth, 'w') as f:
     f.write(os.path.abspath(folder) + chr(10))
