@@ -1,5 +1,8 @@
 # The front door. `make help` makes its text out of the comments behind the targets.
-export EXAMPLE DATASET EPOCHS ARGS ENGINE GPU MODEL TEST DIR RUN DATE WITH WITHOUT LOCK NETWORK
+export EXAMPLE DATASET EPOCHS ARGS ENGINE GPU MODEL TEST DATE WITH WITHOUT LOCK NETWORK
+# word for word: a command and a folder may have a $ in them
+override export DIR := $(value DIR)
+override export RUN := $(value RUN)
 
 .DEFAULT_GOAL := help
 .PHONY: help list run-example data project inspect explain test test-gpu python36 shell doctor build-cpu build-gpu lint tools generate clean
@@ -70,4 +73,4 @@ generate: tools ## Write what is generated anew: the Dockerfiles, docs/symptoms.
 
 clean: ## Remove the environments and all results, but no data sets
 	scripts/test-engine/dockerd stop
-	rm -rf .nox .python36 .tools .venv .venv.lock runs
+	rm -rf .nox .projects .python36 .tools .venv .venv.lock runs

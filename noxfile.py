@@ -27,6 +27,7 @@ LOCKS = {
     'distributed': '3.6',
     'distributed_build': '3.6',
     'mpi': '3.6',
+    'pip': '3.6',
     'stand_in': '3.6',
     'uv': '3.9',
     'tools': '3.9',

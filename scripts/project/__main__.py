@@ -4,7 +4,7 @@ import os
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1])]
 
 import environment  # noqa: E402
 import look  # noqa: E402
@@ -49,7 +49,9 @@ def report(project, locked):
         print()
         for row in [heads, *locked['table']]:
             print(f'{row[0]:<{widths[0]}}  {row[1] or "-":<{widths[1]}}  {row[2]}'.rstrip())
+    forced = project.state / 'forced.txt'
     lines = [*resolve.differences(project), *project.notes]
+    lines += forced.read_text(encoding='utf-8').splitlines() if forced.is_file() else []
     if lines:
         print()
     for line in lines:

@@ -1,15 +1,15 @@
 """The local environment of a project, and what is run in it."""
 
-import fcntl
 import contextlib
+import fcntl
 import hashlib
-import json
 import os
-import pathlib
+import re
 import shutil
 import subprocess
 import sys
 
+import keep_core
 import resolve
 import uv_errors
 from look import ROOT
@@ -42,8 +42,9 @@ def make(project, options, locked):
     folder, venv = resolve.locks(project, options), project.state / 'venv'
     wanted = stamp(folder, project)
     done = venv / 'lock.stamp'
-    if done.is_file() and done.read_text() == wanted:
+    if done.is_file() and done.read_text(encoding='utf-8').startswith(wanted):
         return venv
+    keep_core.keep_list(venv, project.state / 'added.txt')
     python = os.environ.get('PYTHON36')
     if not python or python == 'none':
         raise Refused('no Python 3.6 on this machine: `make python36` installs one; or start Docker or Podman.')
@@ -56,16 +57,30 @@ def make(project, options, locked):
         run_uv(project, 'pip', 'install', *common, '--require-hashes', '-r', folder / 'lock.txt', doing='installing')
         if (folder / 'addresses.txt').read_text(encoding='utf-8').strip():
             run_uv(project, 'pip', 'install', *common, '-r', folder / 'addresses.txt', doing='installing')
-        site = next((venv / 'lib').glob('python3.*')) / 'site-packages'
+        kind = '_gpu' if project.gpu else ''
+        pip = ['--python', venv / 'bin' / 'python', '--require-hashes', '-r', ROOT / 'requirements' / 'pip.txt']
+        run_uv(project, 'pip', 'install', '-q', '--no-config', *pip, doing='installing')
+        keep_core.install(venv, ROOT / 'requirements' / f'constraints{kind}.txt')
+        site = site_packages(venv)
         if not shutil.which('dot'):  # as .venv has it: pydot asks for a program of that name
             shutil.copy(ROOT / 'docker' / 'dot', venv / 'bin' / 'dot')
         if project.develop:
             develop(project, venv, site)
-        done.write_text(wanted)
+        (project.state / 'forced.txt').write_text(forced(venv), encoding='utf-8')
+        locks = [folder / 'lock.txt', ROOT / 'requirements' / 'pip.txt', folder / 'addresses.txt']
+        installed = ''.join(path.read_text(encoding='utf-8') for path in locks)
+        done.write_text(f'{wanted}\n{installed}', encoding='utf-8')  # last: with it, the environment is whole
     except BaseException:
         shutil.rmtree(venv, ignore_errors=True)
         raise
     return venv
+
+
+def forced(venv):
+    """What packages ask of others and did not get, since the core was forced: a line each."""
+    _, said = resolve.uv('pip', 'check', '--python', venv / 'bin' / 'python', doing='checking')
+    lines = re.findall(r'^The package `([^`]+)` requires `([^`]+)`, but `([^`]+)` is installed', said, re.M)
+    return ''.join(f'{who} asks for {wants}, and has {has} here.\n' for who, wants, has in lines)
 
 
 def run_uv(project, *arguments, doing):
@@ -126,19 +141,57 @@ def variables(project, venv):
     ):
         made.pop(name, None)
     made['PATH'] = f'{venv / "bin"}{os.pathsep}{made.get("PATH", os.defpath)}'
-    made['VIRTUAL_ENV'] = str(venv)
+    made.update(keep_core.variables(venv))
     return made
+
+
+def notebook(project, options, venv):
+    """A Jupyter of the project's date, in an environment of its own that sees the project's: returns its folder."""
+    folder, top = resolve.locks(project, options), project.state / 'notebook'
+    lock = resolve.notebook(project, options)
+    wanted = hashlib.sha256((stamp(folder, project) + lock.read_text(encoding='utf-8')).encode()).hexdigest()
+    done = top / 'lock.stamp'
+    if done.is_file() and done.read_text() == wanted:
+        return top
+    say('Adding Jupyter in an environment of its own')
+    try:
+        shutil.rmtree(top, ignore_errors=True)
+        run_uv(project, 'venv', '-q', '--python', venv / 'bin' / 'python', top, doing='making the environment')
+        common = ['--config-file', folder / 'uv.toml', '--python', top / 'bin' / 'python', '--no-deps', '-q']
+        common += ['--build-constraints', folder / 'build.txt', '--require-hashes']
+        run_uv(project, 'pip', 'install', *common, '-r', lock, doing='installing')
+        (site_packages(top) / 'the_environment.pth').write_text(
+            f'import site; site.addsitedir({str(site_packages(venv))!r})\n'
+        )
+        done.write_text(wanted)
+    except BaseException:
+        shutil.rmtree(top, ignore_errors=True)
+        raise
+    return top
+
+
+def site_packages(venv):
+    return next((venv / 'lib').glob('python3.*')) / 'site-packages'
 
 
 def run(project, options, locked, wanted):
     """Does what RUN says, in the project's folder; does not come back."""
     with alone(project):
         venv = make(project, options, locked)
+        top = notebook(project, options, venv) if wanted.notebook else None
     environment = variables(project, venv)
-    if wanted.notebook:
-        raise Refused('RUN=notebook is not there yet.')
-    command = [os.environ.get('SHELL') or 'bash'] if wanted.shell else ['sh', '-c', wanted.command]
+    if top:
+        environment['PATH'] = f'{top / "bin"}{os.pathsep}{environment["PATH"]}'
+        command = [str(top / 'bin' / 'python'), '-m', 'notebook', '--ip=127.0.0.1', '--no-browser']
+        command += [f'--notebook-dir={project.directory}', *(['--allow-root'] if os.getuid() == 0 else [])]
+    elif wanted.shell:
+        command = [os.environ.get('SHELL') or 'bash']
+    else:
+        command = ['sh', '-c', wanted.command]
     os.chdir(project.directory)
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execvpe(command[0], command, environment)
+    try:
+        os.execvpe(command[0], command, environment)
+    except OSError as e:
+        raise Refused(f'{command[0]} cannot be started: {e.strerror}.', 3) from None

@@ -246,6 +246,35 @@ def make_lock(project, options, work):
     return made
 
 
+def notebook(project, options):
+    """The lock of a Jupyter of the project's date, without what the project's own lock has: its file."""
+    folder = locks(project, options)
+    made, config = folder / 'notebook.txt', folder / 'uv.toml'
+    lock = (folder / 'lock.txt').read_text(encoding='utf-8')
+    first = f'# beside the lock {hashlib.sha256(lock.encode()).hexdigest()}\n'
+    if made.is_file() and made.read_text(encoding='utf-8').startswith(first):
+        return made
+    say(f'Resolving Jupyter as of {project.date}')
+    with tempfile.TemporaryDirectory(prefix='.resolving-', dir=folder) as work:
+        work = pathlib.Path(work)
+        pins = ''.join(f'{n}=={version(b)}\n' for n, b in blocks(lock).items())
+        (work / 'override.txt').write_text(pins, encoding='utf-8')
+        (work / 'in.txt').write_text('notebook\nipykernel\n', encoding='utf-8')
+        code, said = uv(
+            'pip', 'compile', '-q', '--config-file', config, *python36(),
+            '--python-platform', 'x86_64-manylinux_2_28', '--generate-hashes', '--no-annotate', '--no-header',
+            '--overrides', work / 'override.txt', '--build-constraints', folder / 'build.txt',
+            work / 'in.txt', '-o', work / 'out.txt', doing='resolving',
+        )  # fmt: skip
+        if code:
+            uv_errors.refuse(said, project, config)
+        found = blocks((work / 'out.txt').read_text(encoding='utf-8'))
+        text = first + ''.join(b for n, b in found.items() if n not in blocks(lock))
+        (work / 'notebook.txt').write_text(text, encoding='utf-8')
+        os.replace(work / 'notebook.txt', made)
+    return made
+
+
 # --- what is told
 
 
