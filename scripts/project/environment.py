@@ -54,9 +54,9 @@ def make(project, options, locked):
         run_uv(project, 'venv', '-q', '--python', python, venv, doing='making the environment')
         common = ['--config-file', folder / 'uv.toml', '--python', venv / 'bin' / 'python', '--no-deps', '-q']
         common += ['--build-constraints', folder / 'build.txt']
-        run_uv(project, 'pip', 'install', *common, '--require-hashes', '-r', folder / 'lock.txt', doing='installing')
+        install(project, folder, *common, '--require-hashes', '-r', folder / 'lock.txt')
         if (folder / 'addresses.txt').read_text(encoding='utf-8').strip():
-            run_uv(project, 'pip', 'install', *common, '-r', folder / 'addresses.txt', doing='installing')
+            install(project, folder, *common, '-r', folder / 'addresses.txt')
         kind = '_gpu' if project.gpu else ''
         pip = ['--python', venv / 'bin' / 'python', '--require-hashes', '-r', ROOT / 'requirements' / 'pip.txt']
         run_uv(project, 'pip', 'install', '-q', '--no-config', *pip, doing='installing')
@@ -76,6 +76,16 @@ def make(project, options, locked):
     return venv
 
 
+def install(project, folder, *arguments):
+    """Installs a lock; a source that does not say what it needs to be built gets that in a second try."""
+    while True:
+        try:
+            run_uv(project, 'pip', 'install', *arguments, doing='installing')
+            return
+        except uv_errors.NeedsModule as e:
+            resolve.need_for_build(project, folder, e)
+
+
 def forced(venv):
     """What packages ask of others and did not get, since the core was forced: a line each."""
     _, said = resolve.uv('pip', 'check', '--python', venv / 'bin' / 'python', doing='checking')
@@ -86,7 +96,7 @@ def forced(venv):
 def run_uv(project, *arguments, doing):
     code, said = resolve.uv(*arguments, doing=doing)
     if code:
-        uv_errors.refuse(said, project, None)
+        uv_errors.refuse(said, project, resolve.asker(project, project.state))
     return said
 
 

@@ -34,6 +34,7 @@ class Asked:
     name: str = ''
     given: str = ''
     why: str = ''  # what was changed about it, or why it is left out
+    guess: bool = False  # of an import or of conda: PyPI may have no such package
 
     @property
     def specifier(self):
@@ -341,7 +342,9 @@ def conda_line(line, source):
         rest = f'=={version}' if exact[2] or '==' in rest else f'=={version}.*'  # conda's single = means "begins with"
     elif rest and rest[0].isdigit():
         rest = f'=={rest.split()[0]}'
-    return asked(line, source, pypi + rest.replace(' ', ''), 'conda calls it so' if pypi != name else '')
+    made = asked(line, source, pypi + rest.replace(' ', ''), 'conda calls it so' if pypi != name else '')
+    made.guess = True
+    return made
 
 
 def call_arguments(tree):
@@ -556,7 +559,9 @@ def from_imports(project, code):
         if module in standard or module in code.local or module.startswith('_'):
             continue
         package = names.get(module, module)
-        found.setdefault(canonicalize_name(package), asked(f'import {module}', where, package, 'found in the code'))
+        made = asked(f'import {module}', where, package, 'found in the code')
+        made.guess = True
+        found.setdefault(canonicalize_name(package), made)
     project.sources.append('the imports in its code')
     return list(found.values())
 

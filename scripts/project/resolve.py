@@ -22,6 +22,7 @@ from project_error import Refused
 
 UV = ROOT / '.tools' / 'bin' / 'uv'
 FILES = ('lock.txt', 'extras.txt', 'addresses.txt', 'build.txt', 'uv.toml', 'lock.json')
+BUILD = '[extra-build-dependencies]'  # the last table of uv.toml
 STILL = 15  # seconds until a step says that it still works
 
 
@@ -105,12 +106,16 @@ def quote(text):
     return json.dumps(text, ensure_ascii=False)
 
 
-def configuration(project, exempt):
-    """uv.toml: the date, and what corrections.toml says. `exempt` are packages of our lock, which may be newer."""
+def configuration(project, exempt, more):
+    """uv.toml: the date, and what corrections.toml says; and the build constraints.
+
+    `exempt` are packages of our lock, which may be newer; `more` is what sources need to be built beside that, by name.
+    """
     data = corrections()
-    build = {}
+    build = {name: list(requires) for name, requires in more.items()}
     for entry in data['build']:
-        build[entry['name']] = [f'{n}=={project.core[n]}' if n in project.core else n for n in entry['requires']]
+        build.setdefault(entry['name'], [])
+        build[entry['name']] += [f'{n}=={project.core[n]}' if n in project.core else n for n in entry['requires']]
     constraints = [entry['requirement'] for entry in data['build_constraint']]
     lines = [f'exclude-newer = "{project.date}T23:59:59Z"']
     metadata = [f'{{ name = {quote(m["name"])}, version = {quote(m["version"])}, requires-dist = {quote(m["requires"])} }}'
@@ -125,9 +130,25 @@ def configuration(project, exempt):
         if until and until < project.date:
             continue
         lines.append(f'{quote(name)} = ' + (f'"{until}T00:00:00Z"' if until else 'false'))
-    lines.append('[extra-build-dependencies]')
+    lines.append(BUILD)
     lines += [f'{quote(name)} = {quote(requires)}' for name, requires in build.items()]
     return '\n'.join(lines) + '\n', '\n'.join(constraints) + '\n'
+
+
+def need_for_build(project, folder, error):
+    """Adds to uv.toml of a lock what a source turned out to need while it was built."""
+    path = folder / 'uv.toml'
+    text = path.read_text(encoding='utf-8')
+    build = dict(re.findall(r'^"(.+?)" = (\[.*\])$', text.split(BUILD)[1], re.M))
+    needs = module_for(project, error.module)
+    has = json.loads(build.get(error.package, '[]'))
+    if needs in has:
+        raise error
+    build[error.package] = quote([*has, needs])
+    say(f'{error.package} asks for {error.module} while it is built, and does not say so: trying with {needs}')
+    made = text.split(BUILD)[0] + BUILD + '\n' + ''.join(f'{quote(n)} = {r}\n' for n, r in build.items())
+    (folder / 'uv.toml.new').write_text(made, encoding='utf-8')
+    os.replace(folder / 'uv.toml.new', path)
 
 
 def below(entry, project):
@@ -159,10 +180,10 @@ def roots(kind):
     return names
 
 
-def compile_once(project, folder, exempt):
+def compile_once(project, folder, exempt, more):
     """One resolution: name to block, as uv writes them."""
     kind = 'gpu' if project.gpu else 'cpu'
-    config, constraints = configuration(project, exempt)
+    config, constraints = configuration(project, exempt, more)
     core = ''.join(f'{name}=={version}\n' for name, version in project.core.items())
     without = {a.name for a in project.requirements if a.why == 'left out: WITHOUT=' and a.name}
     kept = set(re.findall(r'^([a-z0-9-]+)==', core, re.M))
@@ -188,8 +209,23 @@ def compile_once(project, folder, exempt):
         folder / 'in.txt', '-o', folder / 'out.txt', doing='resolving',
     )  # fmt: skip
     if code:
-        uv_errors.refuse(said, project, folder / 'uv.toml')
+        uv_errors.refuse(said, project, asker(project, folder))
     return blocks((folder / 'out.txt').read_text(encoding='utf-8'))
+
+
+def asker(project, folder):
+    """A function that asks uv about one requirement, as of the project's date, another, or none: (code, what it said)."""
+
+    def ask(*arguments, requirements, date=project.date):
+        with tempfile.TemporaryDirectory() as work:
+            file = pathlib.Path(work, 'in.txt')
+            file.write_text(requirements, encoding='utf-8')
+            until = ['--exclude-newer', date] if date else []
+            platform = ['--python-platform', 'x86_64-manylinux_2_28']
+            command = ['pip', 'compile', '-q', '--no-config', *python36(), *platform, *until, *arguments, file]
+            return uv(*command, doing='looking for what would do')
+
+    return ask
 
 
 def resolve(project, options):
@@ -215,8 +251,23 @@ def make_lock(project, options, work):
     kind = 'gpu' if project.gpu else 'cpu'
     ours = lock_versions(kind)
     exempt = set(ours)
+    inputs = digest(project, options)
+    more, failed = {}, None
     while True:
-        resolved = compile_once(project, work, exempt)
+        try:
+            resolved = compile_once(project, work, exempt, more)
+        except uv_errors.Missing as e:
+            if failed and any(canonicalize_name(e.name) == n for needs in more.values() for n in needs):
+                raise failed from None  # that was our guess, from its message
+            leave_out(project, e)
+            continue
+        except uv_errors.NeedsModule as e:
+            failed, needs = e, module_for(project, e.module)
+            if needs in more.get(e.package, []):
+                raise
+            more.setdefault(e.package, []).append(needs)
+            say(f'{e.package} asks for {e.module} while it is built, and does not say so: trying with {needs}')
+            continue
         # What the lock has in another version than ours is to be of the date as well: our exemption is for ours.
         moved = {n for n, b in resolved.items() if n in exempt and n not in project.core and version(b) != ours[n]}
         if not moved:
@@ -227,7 +278,7 @@ def make_lock(project, options, work):
     addresses = {n: b for n, b in lock.items() if not version(b)}
     with_hashes = {n: b for n, b in lock.items() if n not in addresses}
     made = {
-        'inputs': digest(project, options),
+        'inputs': inputs,
         'date': project.date,
         'date_from': project.date_from,
         'made': datetime.date.today().isoformat(),
@@ -267,12 +318,29 @@ def notebook(project, options):
             work / 'in.txt', '-o', work / 'out.txt', doing='resolving',
         )  # fmt: skip
         if code:
-            uv_errors.refuse(said, project, config)
+            uv_errors.refuse(said, project, asker(project, folder))
         found = blocks((work / 'out.txt').read_text(encoding='utf-8'))
         text = first + ''.join(b for n, b in found.items() if n not in blocks(lock))
         (work / 'notebook.txt').write_text(text, encoding='utf-8')
         os.replace(work / 'notebook.txt', made)
     return made
+
+
+def leave_out(project, missing):
+    """Leaves out what was only a guess, from an import or a name of conda. What the project asks for is refused."""
+    guessed = [a for a in project.requirements if a.name == canonicalize_name(missing.name) and a.guess and a.given]
+    if not guessed:
+        raise missing
+    for a in guessed:
+        a.given, a.why = '', f'left out: the registry has none for Python 3.6 as of {project.date}'
+
+
+def module_for(project, module):
+    """The requirement that brings a module, in the core's version where it is of the core."""
+    name = canonicalize_name(corrections()['imports'].get(module, module))
+    if name in ('tensorflow', 'keras'):
+        name = f'{name}-gpu' if f'{name}-gpu' in project.core else name
+    return f'{name}=={project.core[name]}' if name in project.core else name
 
 
 # --- what is told
