@@ -1,5 +1,6 @@
 """`make project`: a project of 2017 to 2019 in the pinned environment. docs/project.md says what it does."""
 
+import errno
 import os
 import pathlib
 import sys
@@ -60,6 +61,8 @@ def report(project, locked):
 
 def main(options):
     run = wanted(options)
+    if run.gpu and run.engine == 'local' and (run.command or run.shell or run.notebook):
+        raise Refused('GPU=1 runs in a container: start Docker or Podman, and use ENGINE=docker or ENGINE=podman.')
     project = look.look(options)
     with environment.alone(project):
         locked = resolve.resolve(project, options)
@@ -76,14 +79,22 @@ def main(options):
     container.run(project, options, locked, run)
 
 
-if __name__ == '__main__':
+def guarded(options):
+    """Runs `main`; the exit code, with a sentence where it fails."""
     try:
-        main(os.environ)
+        main(options)
     except Refused as e:
         say(f'error: {e}')
-        sys.exit(e.code)
+        return e.code
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
     except OSError as e:
-        say(f'error: {e.filename or "a file"}: {e.strerror}.')
-        sys.exit(3)
+        full = e.errno in (errno.ENOSPC, errno.EDQUOT)
+        reason = 'the disk is full: make room, and run this again' if full else e.strerror or e
+        say(f'error: {e.filename + ": " if e.filename else ""}{reason}.')
+        return 3
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(guarded(os.environ))

@@ -124,7 +124,7 @@ def develop(project, venv, site):
     notes = project.state / 'venv' / 'project'
     notes.mkdir()
     command = [str(venv / 'bin' / 'python'), '-c', DEVELOP, str(notes), str(site / 'the_project.pth')]
-    environment = dict(variables(project, venv), PYTHONDONTWRITEBYTECODE='1', PYTHONIOENCODING='utf-8')
+    environment = dict(variables(venv), PYTHONDONTWRITEBYTECODE='1', PYTHONIOENCODING='utf-8')
     answer = subprocess.run(
         command, cwd=project.directory, env=environment, capture_output=True, text=True, errors='replace'
     )
@@ -133,22 +133,15 @@ def develop(project, venv, site):
         raise Refused(f'setup.py of the project failed. WITHOUT=. leaves that step out. What it said last:\n{lines}', 3)
 
 
-def variables(project, venv):
+# what make hands us, which a project's own program may read in another sense; and what would bring in another Python
+OURS = """ARGS DATASET DATE DIR ENGINE EPOCHS EXAMPLE GPU LOCK MAKEFLAGS MAKELEVEL MAKEOVERRIDES MFLAGS MODEL NETWORK PYTHON36
+    PYTHONHOME PYTHONPATH RUN TEST WITH WITHOUT""".split()
+
+
+def variables(venv):
     """The variables of the environment: its programs first, and a pip and a uv that keep the core."""
     made = dict(os.environ)
-    for name in (
-        'DIR',
-        'RUN',
-        'DATE',
-        'LOCK',
-        'WITH',
-        'WITHOUT',
-        'PYTHONHOME',
-        'PYTHONPATH',
-        'MAKEFLAGS',
-        'MAKELEVEL',
-        'MFLAGS',
-    ):
+    for name in OURS:
         made.pop(name, None)
     made['PATH'] = f'{venv / "bin"}{os.pathsep}{made.get("PATH", os.defpath)}'
     made.update(keep_core.variables(venv))
@@ -189,7 +182,7 @@ def run(project, options, locked, wanted):
     with alone(project):
         venv = make(project, options, locked)
         top = notebook(project, options, venv) if wanted.notebook else None
-    environment = variables(project, venv)
+    environment = variables(venv)
     if top:
         environment['PATH'] = f'{top / "bin"}{os.pathsep}{environment["PATH"]}'
         command = [str(top / 'bin' / 'python'), '-m', 'notebook', '--ip=127.0.0.1', '--no-browser']

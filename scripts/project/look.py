@@ -294,8 +294,9 @@ def requirement_line(line, source):
 
 def address(text, url, source):
     """A requirement that is an address: what #egg= or the repository calls it."""
-    url = re.sub(r'^git@([^:]+):', r'git+ssh://git@\1/', url)
-    url = re.sub(r'^git\+git://', 'git+https://', url)  # GitHub has not answered git:// since 2022
+    url = re.sub(r'^(?:git\+)?git@([^:/]+):', r'git+ssh://git@\1/', url)
+    url = re.sub(r'^(?:git\+)?git://github\.com/', 'git+https://github.com/', url)  # it answers git:// no more
+    url = re.sub(r'^(https?|git|ssh)(://.*\.git(?:[@#].*)?)$', r'git+\1\2', url)
     url, _, fragment = url.partition('#')
     egg = re.search(r'egg=([\w.-]+)', fragment)
     extra = re.search(r'subdirectory=[^&]+', fragment)
@@ -370,8 +371,12 @@ def call_arguments(tree):
             return None
 
     found = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+    for node in sorted((n for n in ast.walk(tree) if hasattr(n, 'lineno')), key=lambda n: n.lineno):
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            whole, more = known.get(node.target.id), value(node.value)
+            if isinstance(whole, list) and isinstance(more, list):
+                whole += more
+        elif isinstance(node, ast.Assign) and len(node.targets) == 1:
             target = node.targets[0]
             if isinstance(target, ast.Name):
                 known[target.id] = value(node.value)
@@ -569,9 +574,10 @@ def from_imports(project, code):
 def find_requirements(project, code):
     """What the project asks, out of the first of its kinds of files that is there."""
     found = []
-    for path in sorted(project.directory.glob('requirements*.txt')):
+    files = sorted(project.directory.glob('requirements*.txt')) or sorted(project.directory.glob('requirements/*.txt'))
+    for path in files:
         if path.is_file():
-            project.sources.append(path.name)
+            project.sources.append(str(path.relative_to(project.directory)))
             found += requirements_file(project, path)
     found += setup_files(project) + pyproject(project)
     found = found or pipfile(project) or environment_file(project)

@@ -131,7 +131,9 @@ def built(said):
 def first_release(project, name, ask):
     """The first version that meets what the project asks of a package, for Python 3.6, and its day. None if there is none."""
     specifiers = [a.given for a in project.requirements if a.name == name and a.given] or [name]
-    code, said = ask('--no-header', '--no-annotate', '--no-deps', '--resolution', 'lowest', requirements=specifiers[0], date=None)
+    code, said = ask(
+        '--no-header', '--no-annotate', '--no-deps', '--resolution', 'lowest', requirements=specifiers[0], date=None
+    )
     lowest = re.search(rf'^{re.escape(name)}==(\S+)', said, re.M) if code == 0 else None
     if not lowest:
         return None
@@ -149,12 +151,16 @@ def wanted(project, name):
 
 
 def last_line(said):
-    lines = [re.sub(r'^(?:error|cause|×|├─▶|╰─▶)[:\s]*', '', line.strip()) for line in said.splitlines() if line.strip()]
+    lines = [
+        re.sub(r'^(?:error|cause|×|├─▶|╰─▶)[:\s]*', '', line.strip()) for line in said.splitlines() if line.strip()
+    ]
     return lines[-1] if lines else 'nothing'
 
 
 def cause(flat):
     """The resolver's own sentence, without the steps between."""
     found = re.search(r'cause: (.*?)(?: hint:|$)', flat)
-    text = re.sub(r',? we can conclude that your requirements are unsatisfiable', '', found[1] if found else flat).strip()
+    text = re.sub(
+        r',? we can conclude that your requirements are unsatisfiable', '', found[1] if found else flat
+    ).strip()
     return text if len(text) < 400 else text[:200] + ' … ' + text[-190:]

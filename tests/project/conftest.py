@@ -174,6 +174,8 @@ def registry():
         code = 'print("fake pip")' if name == 'pip' else ''
         digest = made.add(wheel(name, version, code=code), '2025-06-01')  # newer than any date of a project
         made.locks[name] = f'{name}=={version} \\\n    --hash=sha256:{digest}\n'
+    digest = made.add(wheel('tensorflow-gpu', '1.9.0'), '2025-06-01')
+    made.locks['tensorflow-gpu'] = f'tensorflow-gpu==1.9.0 \\\n    --hash=sha256:{digest}\n'
     for version, day in (('1.14.5', '2018-06-01'), ('1.19.5', '2021-01-05')):
         made.add(wheel('numpy', version), day)
     made.add(wheel('keras', '2.3.1'), '2019-10-07')
@@ -199,6 +201,7 @@ def registry():
     made.add(sdist('breaks-late', '1.0', build=fails), '2018-03-01')
     needs_keras = 'import keras, tensorflow\nassert keras.__version__ == "2.2.4"'
     made.add(sdist('needs-keras', '1.0', prepare=needs_keras, build=needs_keras), '2018-03-01')
+    made.add(sdist('late-keras', '1.0', build='import keras'), '2018-03-01')
     made.add(sdist('needs-magic', '1.0', prepare='import no_such_module'), '2018-03-01')
     return made
 
@@ -212,8 +215,10 @@ def checkout(tmp_path_factory, registry):
     (top / '.tools').symlink_to(ROOT / '.tools')
     requirements = top / 'requirements'
     requirements.mkdir()
-    lock = ''.join(text for name, text in sorted(registry.locks.items()) if name != 'pip')
-    gpu = lock.replace('tensorflow==', 'tensorflow-gpu==')
+    lock, gpu = (
+        ''.join(text for name, text in sorted(registry.locks.items()) if name not in ('pip', other))
+        for other in ('tensorflow-gpu', 'tensorflow')
+    )
     core = ''.join(f'{name}=={version}\n' for name, version in CORE.items())
     for name, text in {
         'cpu.txt': lock,
