@@ -38,7 +38,7 @@ LOCKS = {
 EPOCH = '1546300800'  # SOURCE_DATE_EPOCH in the Dockerfiles
 
 
-WITH_PYTHON36 = {'tests', 'mutants', 'upstream', 'horovod'}  # sessions
+WITH_PYTHON36 = {'tests', 'mutants', 'upstream', 'horovod', 'project'}  # sessions
 
 
 def ask(command):
@@ -118,6 +118,14 @@ def tests(session):
     need_python36(session)
     install_locked(session, 'cpu', 'test')
     session.run('python', '-m', 'pytest', '-q', '-n', '2', '--dist', 'loadfile', *session.posargs)
+
+
+@nox.session(venv_backend='uv')
+def project(session):
+    """`make project`: what it finds, resolves and refuses, on a registry of tiny packages; and a few real packages."""
+    need_python36(session)
+    install_locked(session, 'tools', 'project')
+    session.run('python', '-m', 'pytest', '-q', 'tests/project', *session.posargs, env={'PYTHON36': PYTHON36})
 
 
 @nox.session(**LOCKED)

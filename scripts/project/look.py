@@ -17,6 +17,7 @@ import tomli
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 from project_error import Refused
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -618,10 +619,17 @@ def find_date(project, code, wanted):
 # --- all of it
 
 
+LAST = {'tensorflow': ('2.0.0a0', '1.15.5'), 'keras': ('2.4', '2.3.1')}  # where the next generation begins; the last before
+
+
 def outside(name, specifier):
-    """Whether a requirement on TensorFlow or Keras wants the generation that came after ours."""
-    first = {'tensorflow': ['1.0', '1.4', '1.9', '1.12', '1.13.1', '1.14', '1.15', '1.15.5'], 'keras': ['1.0', '1.2.2', '2.0', '2.0.8', '2.1.6', '2.2.0', '2.2.2', '2.2.4', '2.2.5', '2.3.0', '2.3.1']}  # fmt: skip
-    return specifier is not None and not any(specifier.contains(v, prereleases=True) for v in first[name])
+    """Whether a requirement on TensorFlow or Keras takes no version but of the generation that came after ours."""
+    if specifier is None:
+        return False
+    end, last = LAST[name]
+    candidates = ['0.1', '1.0', last, *(s.version.replace('.*', '') for s in specifier)]
+    before = [v for v in candidates if Version(v) < Version(end)]
+    return not any(specifier.contains(v, prereleases=True) for v in [*before, *(f'{v}.1' for v in before)])
 
 
 def check_kind(project, code):
