@@ -116,7 +116,7 @@ def configuration(project, exempt, more):
     for entry in data['build']:
         build.setdefault(entry['name'], [])
         build[entry['name']] += [f'{n}=={project.core[n]}' if n in project.core else n for n in entry['requires']]
-    constraints = [entry['requirement'] for entry in data['build_constraint']]
+    constraints = [e['requirement'] for e in data['build_constraint'] if project.date < e.get('until', '9999')]
     lines = [f'exclude-newer = "{project.date}T23:59:59Z"']
     metadata = [f'{{ name = {quote(m["name"])}, version = {quote(m["version"])}, requires-dist = {quote(m["requires"])} }}'
                 if 'version' in m else
@@ -126,6 +126,7 @@ def configuration(project, exempt, more):
     lines.append('[exclude-newer-package]')
     dates = {entry['name']: entry.get('until') for entry in data['exempt']}
     dates.update(dict.fromkeys(exempt))
+    dates.update((name, e['until']) for e in too_old(project) for name in [e['name'], *e.get('needs', ())])
     for name, until in sorted(dates.items()):
         if until and until < project.date:
             continue
@@ -154,6 +155,18 @@ def need_for_build(project, folder, error):
 def below(entry, project):
     """Whether an entry of metadata is for this date: what is newer than `to` reads well."""
     return project.date <= entry.get('to', '9999')
+
+
+def too_old(project):
+    """The entries of too_old that this project needs, by its date or by what it asks for."""
+    found = []
+    for entry in corrections()['too_old']:
+        least = Version(entry['at_least'])
+        asked = [s for a in project.requirements if a.name == entry['name'] and a.specifier for s in a.specifier]
+        tops = [(Version(s.version.rstrip('.*')), s.operator != '<') for s in asked if s.operator in ('==', '<', '<=')]
+        if project.date < entry['until'] or any(top < (least, True) for top in tops):
+            found.append(entry)
+    return found
 
 
 # --- the lock
@@ -193,7 +206,7 @@ def compile_once(project, folder, exempt, more):
     files = {
         'uv.toml': config,
         'build.txt': constraints,
-        'override.txt': core + '\n'.join(replaced),
+        'override.txt': core + '\n'.join([*replaced, *(f'{e["name"]}>={e["at_least"]}' for e in too_old(project))]),
         'exclude.txt': '\n'.join(sorted(excluded)),
         'constraints.txt': '\n'.join(project.constraints),
         'in.txt': core + '\n'.join([*(n for n in roots(kind) if n not in kept | without), *given]),
@@ -372,7 +385,8 @@ def table(project, lock):
         elif name == ours and a.name != ours:
             rows.append([text, shown, f'the build of this environment; {a.name} would destroy it'])
         elif not fits:
-            rows.append([text, shown, 'the core of the environment, which other versions break'])
+            reasons = {e['name']: e['reason'] for e in too_old(project)}
+            rows.append([text, shown, reasons.get(name, 'the core of the environment, which other versions break')])
         elif a.why:
             rows.append([text, shown, a.why])
     return rows
