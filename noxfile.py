@@ -34,6 +34,7 @@ LOCKS = {
     'python36': '3.9',
     'cluster': '3.9',
     'project': '3.9',
+    'sdists': '3.9',
 }
 EPOCH = '1546300800'  # SOURCE_DATE_EPOCH in the Dockerfiles
 
@@ -97,7 +98,7 @@ def engine(session, kind):
 @nox.session(venv_backend='uv')
 def lint(session):
     """Style; whether what is generated is up to date; what starts clusters and hosted checks, by its schemas."""
-    install_locked(session, 'tools', 'cluster')
+    install_locked(session, 'tools', 'cluster', 'sdists')
     kinds = {'python': [], 'sh': []}  # of the scripts without an ending, by their first line
     files = (p for folder in ('.ci', 'docker', 'scripts') for p in (ROOT / folder).rglob('*') if p.is_file())
     for path in (p for p in files if p.suffix == ''):
@@ -186,6 +187,14 @@ def upstream(session):
     for part in (['--rootdir', '.', 'tests', *deselected], ['--noconftest', str(ours)]):
         with session.chdir(suite):
             session.run(*pytest, *part, *session.posargs, env=environment, success_codes=codes)
+
+
+@nox.session(venv_backend='uv')
+def projects(session):
+    """Real projects of 2018 and 2019 by `make project`, with their own tests; `-- NAME …` chooses."""
+    install_locked(session, 'tools', 'sdists')
+    work = pathlib.Path(session.create_tmp()).absolute()
+    session.run('python', 'scripts/projects.py', '--work', str(work), *session.posargs)
 
 
 @nox.session(**LOCKED)

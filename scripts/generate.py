@@ -3,11 +3,13 @@
 - a Dockerfile for each image of docker/images.toml, out of docker/Dockerfile.template
 - between markers in pages and sources: versions, out of requirements/*.txt and docker/images.toml
 - requirements/constraints.txt and constraints_gpu.txt, for `pip install -c`, out of the locks
-- docs/symptoms.md, out of tensorflow_with_keras/symptoms.json
+- docs/symptoms.md, out of tensorflow_with_keras/symptoms.json; docs/projects.md, out of tests/projects
 - the README's tables of recipes, one for each topic, out of the recipes' docstrings; and how many there are
 """
 
+import ast
 import itertools
+import json
 import pathlib
 import re
 import sys
@@ -18,7 +20,7 @@ import tomli
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from scripts import symptoms_page  # noqa: E402
+from scripts import projects_page, symptoms_page  # noqa: E402
 from tensorflow_with_keras import __version__, explain, recipe  # noqa: E402
 
 # The keys of each table of docker/images.toml: those that it must have, those that it may have.
@@ -252,6 +254,11 @@ def generate():
     made['requirements/constraints.txt'] = constraints('cpu')
     made['requirements/constraints_gpu.txt'] = constraints('gpu')
     made['docs/symptoms.md'] = ''.join(symptoms_page.page(explain.load()))
+    projects = tomli.loads(read('tests/projects/projects.toml'))
+    results = json.loads(read('tests/projects/results.json'))
+    trainings = {name: f'tests/projects/trainings/{name}.py' for name in projects if 'tests' not in projects[name]}
+    trainings = {name: ast.get_docstring(ast.parse(read(path))) for name, path in trainings.items()}
+    made['docs/projects.md'] = ''.join(projects_page.page(projects, results, trainings))
     for path, blocks in BLOCKS.items():
         made[path] = read(path)
         for name, function in blocks.items():

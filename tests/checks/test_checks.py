@@ -15,7 +15,7 @@ import yaml
 from tensorflow_with_keras import recipe
 
 ROOT = pathlib.Path(recipe.ROOT)
-SESSIONS = set('default lint tests project mutants upstream horovod cluster gpu lock'.split())
+SESSIONS = set('default lint tests project projects mutants upstream horovod cluster gpu lock'.split())
 SESSIONS |= {'image(cpu)', 'image(gpu)', 'reproduce(cpu)', 'reproduce(gpu)'}
 BY_HAND = {'default', 'gpu', 'mutants'}  # for a person: needs a GPU, or takes long
 

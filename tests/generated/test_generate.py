@@ -17,12 +17,13 @@ READS = [
     'examples',
     'requirements',
     'scripts',
+    'tests/projects',
     'tensorflow_with_keras',
     'README.md',
     'pyproject.toml',
 ]
 GENERATED = ['Dockerfile', 'Dockerfile.cpu', 'README.md', 'docs/images.md', 'docs/pins.md']
-GENERATED += ['docs/symptoms.md', 'pyproject.toml', 'tensorflow_with_keras/doctor.py']
+GENERATED += ['docs/projects.md', 'docs/symptoms.md', 'pyproject.toml', 'tensorflow_with_keras/doctor.py']
 
 
 @pytest.fixture
@@ -61,6 +62,7 @@ STALE = [
     ('docs/images.md', '@sha256:2', '@sha256:3'),
     ('docs/images.md', '`requirements/gpu.txt`', '`requirements/cpu.txt`'),
     ('docs/pins.md', '| h5py | 2', '| h5py | 3'),
+    ('docs/projects.md', '| keras-rl 0.4.2 |', '| keras-rl 0.4.1 |'),
     ('docs/symptoms.md', '| message | cause |', '| cause | message |'),
     ('pyproject.toml', '"h5py==2', '"h5py==3'),
     ('tensorflow_with_keras/doctor.py', "    'h5py': '2", "    'h5py': '3"),
