@@ -1,6 +1,6 @@
-"""A TensorFlow streaming metric as a metric of Keras 2.2.4.
+"""A TensorFlow streaming metric as a metric of Keras 2.2.4, or of Keras 2.3.
 
-This file stands alone: copy it into a project that has TensorFlow 1.9 and Keras 2.2.4.
+This file stands alone: copy it into a project that has TensorFlow 1.9 to 1.15 and Keras 2.2.4 or 2.3.1.
 """
 
 import collections
@@ -11,17 +11,21 @@ import weakref
 
 import tensorflow as tf
 from keras import backend as K
+from keras import metrics
 from keras.layers import Layer
 
+# Since Keras 2.3 metrics are objects. Before, a function was one, and a layer that is `stateful` was not averaged.
+_METRICS_ARE_OBJECTS = hasattr(metrics, 'Metric')
 
-class StreamingMetric(Layer):
+
+class StreamingMetric(metrics.Metric if _METRICS_ARE_OBJECTS else Layer):
     """Wraps a function of `tf.metrics` or `tf.contrib.metrics` for `model.compile(metrics=[…])`.
 
     Keras averages what a metric function returns over the batches; a streaming metric has
     already accumulated them, in local variables that Keras neither initialises nor resets.
-    As a *stateful metric* of Keras it is not averaged, and its variables are set back at the
-    start of every epoch, validation and evaluation. No initialiser need be called, in
-    whichever session the model runs.
+    As a *stateful metric* of Keras, on Keras 2.3 a `keras.metrics.Metric`, it is not averaged, and
+    its variables are set back at the start of every epoch, validation and evaluation. No
+    initialiser need be called, in whichever session the model runs.
 
         metrics=['accuracy', StreamingMetric(cohens_kappa),
                  StreamingMetric(tf.metrics.auc, name='pr_auc', curve='PR')]
@@ -42,24 +46,29 @@ class StreamingMetric(Layer):
         TypeError: `metric_fn` is no function.
         ValueError: no usable name; or, when a model is compiled: no pair came back, the value
             is not one number, the function keeps no state that could be reset, it is among
-            `weighted_metrics`, or the model is one of `tf.keras`.
+            `weighted_metrics`, the model is one of `tf.keras`, or, on Keras 2.3, the instance
+            already is a metric of another output or model.
+        AttributeError: on Keras 2.3, `metrics` of a model with several outputs is a plain list.
         tf.errors.InvalidArgumentError: in training or evaluation, `y_true` and `y_pred` differ in
             shape (see `sparse_labels`).
 
     # Notes
         `train_on_batch` and `test_on_batch` return the value over all batches since the last
-        reset, and Keras resets nothing there: call `reset_states()` where your epoch starts.
+        reset, and Keras 2.2.4 resets nothing there: call `reset_states()` where your epoch starts.
+        Keras 2.3 resets after each batch, unless it is told `reset_metrics=False`.
 
-        One instance may serve several models; a reset sets back what it holds for each model
-        of the graph in which Keras's session runs. Where one model is evaluated in the middle of
-        another's epoch, give each its own instance.
+        On Keras 2.2.4 one instance may serve several models; a reset sets back what it holds for
+        each model of the graph in which Keras's session runs. Where one model is evaluated in the
+        middle of another's epoch, give each its own instance. On Keras 2.3, which keeps the value
+        in the metric itself, an instance is for one output of one model, which may be compiled again.
 
         A saved model names the metric, as it names a metric function. To load it:
         `load_model(path, custom_objects={'cohens_kappa': StreamingMetric(cohens_kappa)})`.
         A pickled metric is `metric_fn`, by its own rules of pickling, and the arguments.
 
         Source: `keras/engine/training.py` of Keras 2.2.4 (`stateful_metric_functions`),
-        `tensorflow/python/ops/metrics_impl.py` of TensorFlow 1.9.
+        `keras/metrics.py` of Keras 2.3.1 (`Metric`), `tensorflow/python/ops/metrics_impl.py` of
+        TensorFlow 1.9.
     """
 
     def __init__(self, metric_fn, name=None, sparse_labels=False, **kwargs):
@@ -79,18 +88,32 @@ class StreamingMetric(Layer):
         self.metric_fn = functools.partial(metric_fn, **kwargs) if kwargs else metric_fn
         self.sparse_labels = sparse_labels
         self.stateful = True
-        # Names, not operations: an operation would keep its graph alive after K.clear_session().
-        self._initializers = weakref.WeakKeyDictionary()  # graph -> names of its initializer operations
+        self._own_name = name  # Keras 2.3 sets `name` to what the model calls it
+        # By graph. Names, not operations: an operation would keep its graph alive after K.clear_session().
+        self._initializers = weakref.WeakKeyDictionary()  # names of initializer operations
+        self._outputs = weakref.WeakKeyDictionary()  # the name of y_pred
+        self._results = weakref.WeakKeyDictionary()  # the name of the tensor that result() returns
 
-    def __call__(self, y_true, y_pred):
+    def __call__(self, y_true, y_pred, sample_weight=None):
         """Builds the metric in the current graph.
 
         # Returns
             Scalar tensor of dtype `K.floatx()`, but float32 for float16: the value over all batches since the last
             reset, this one included. Evaluating it accumulates this batch.
         """
+        self.update_state(y_true, y_pred, sample_weight)
+        result = self.result()
+        result._metric_obj = self  # where Keras 2.3 looks for the metric of a tensor that add_metric gets
+        return result
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Builds the metric in the current graph; Keras 2.3 calls it and then `result`.
+
+        # Returns
+            The operation that accumulates a batch, in a list. It is part of `result`: run one of them.
+        """
         graph = tf.get_default_graph()
-        self._refuse_what_keras_would_spoil(graph, y_pred)
+        self._refuse_what_keras_would_spoil(graph, y_pred, sample_weight)
         if not self.sparse_labels:
             y_true = self._of_one_shape(y_true, y_pred)
 
@@ -120,18 +143,48 @@ class StreamingMetric(Layer):
         built.read_before_writing()
         built.initialize_where_nobody_did()
         result.__class__ = _Whole
-        return result
+        self._outputs[graph], self._results[graph] = y_pred.name, result.name
+        return [built.update_op]
+
+    def result(self):
+        """What `update_state` has built in the current graph: the tensor that calling the metric returns."""
+        graph = tf.get_default_graph()
+        return graph.get_tensor_by_name(self._results[graph])
+
+    # Keras 2.3 keeps a metric's tensor and updates in the metric itself. Here they would keep their graph alive; and
+    # the value depends on its update, so Keras has nothing more to run.
+
+    @property
+    def _call_result(self):
+        graph = tf.get_default_graph()
+        if graph not in self._results:
+            raise AttributeError('%s has not been called in this graph.' % self.name)
+        return graph.get_tensor_by_name(self._results[graph])
+
+    @_call_result.setter
+    def _call_result(self, result):
+        self._results[result.graph] = result.name
+
+    def add_update(self, updates, inputs=None):
+        """Nothing: see `updates`."""
 
     def reset_states(self):
         """Sets the metric's own variables, and no others, to their initial values in Keras's session."""
         # get_session() would also initialise every variable Keras finds uninitialised: not ours to do here.
-        manual = K.tensorflow_backend._MANUAL_VAR_INIT
+        backend = K.tensorflow_backend
+        backend = getattr(backend, 'tf_keras_backend', backend)  # Keras 2.3 has the session of tf.keras
+        manual = backend._MANUAL_VAR_INIT
         K.manual_variable_initialization(True)
         try:
             session = K.get_session()
         finally:
             K.manual_variable_initialization(manual)
         # the session's graph: another thread's default graph is not the one that holds the model
+        if _METRICS_ARE_OBJECTS and self._initializers and session.graph not in self._initializers:
+            raise RuntimeError(
+                '%s cannot be reset here: Keras 2.3 takes its session from the default graph of this thread, which is '
+                "not the model's: use the model in `with graph.as_default(), session.as_default():`." % self.name
+            )
         session.run([session.graph.get_operation_by_name(n) for n in self._initializers.get(session.graph, [])])
 
     @property
@@ -141,31 +194,43 @@ class StreamingMetric(Layer):
 
     @property
     def get_config(self):
-        # Keras 2.2.4 saves what has a get_config as a dict that its own metrics.get() cannot read back;
+        # Keras saves what has a get_config as a dict that its own load_model cannot read back;
         # what has none it saves by name, and load_model finds that name in custom_objects.
-        raise AttributeError('A StreamingMetric is saved by its name.')
+        raise AttributeError(
+            '%s is a StreamingMetric, which is saved by its name and has no config, by which Keras 2.3 copies a list '
+            'of metrics for each output: name the outputs, as in metrics={"a": [StreamingMetric(f)], '
+            '"b": [StreamingMetric(f)]}.' % self.name
+        )
 
     @property
     def __name__(self):
-        return self.name
+        return self._own_name
 
     def __reduce__(self):
-        return type(self), (self.metric_fn, self.name, self.sparse_labels)  # no graph goes along
+        return type(self), (self.metric_fn, self._own_name, self.sparse_labels)  # no graph goes along
 
-    def _refuse_what_keras_would_spoil(self, graph, y_pred):
-        # Keras multiplies a weighted metric by the weights of the last batch; only its scope tells.
-        if re.search(r'(^|/)weighted_%s(_\d+)?$' % re.escape(self.name), graph.get_name_scope()):
-            raise ValueError(
-                '%s is a StreamingMetric and cannot be in weighted_metrics, since Keras would multiply '
-                'its value by the weights of the last batch: put it in metrics.' % self.name
-            )
+    def _refuse_what_keras_would_spoil(self, graph, y_pred, sample_weight):
         layer, node, index = getattr(y_pred, '_keras_history', (None, None, None))
+        masked = isinstance(layer, Layer) and layer._inbound_nodes[node].output_masks[index] is not None
+        # Keras 2.2.4 multiplies a weighted metric by the weights of the last batch; only its scope tells. Keras 2.3
+        # hands the weights on, and to the metrics of a masked output the mask.
+        weighted = re.search(r'(^|/)weighted_%s(_\d+)?$' % re.escape(self.name), graph.get_name_scope())
+        if weighted or (sample_weight is not None and not (masked and sample_weight.op.type == 'Cast')):
+            raise ValueError(
+                '%s is a StreamingMetric and cannot be in weighted_metrics, since a function of TensorFlow that gets '
+                'labels and predictions cannot weigh them: put it in metrics.' % self.name
+            )
+        if _METRICS_ARE_OBJECTS and self._outputs.get(graph, y_pred.name) != y_pred.name:
+            raise ValueError(
+                '%s is already a metric of another output or model, and Keras 2.3 keeps one value in it: '
+                'give each its own StreamingMetric.' % self.name
+            )
         if layer is not None and not isinstance(layer, Layer):
             raise ValueError(
                 '%s is a StreamingMetric, which is for models of Keras, and this model is one of tf.keras, '
                 'which would average it: build the model with keras.layers.' % self.name
             )
-        if layer is not None and layer._inbound_nodes[node].output_masks[index] is not None:
+        if masked:
             warnings.warn(
                 '%s: the output is masked, and a StreamingMetric also counts what is masked '
                 'unless metric_fn leaves it out.' % self.name,

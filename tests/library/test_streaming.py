@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import weakref
+from contextlib import ExitStack
 
 import keras
 import numpy as np
@@ -24,6 +25,9 @@ from tensorflow_with_keras.recipe import ROOT
 from tensorflow_with_keras.streaming import StreamingMetric
 
 CLASSES, BATCH = 3, 32
+OBJECTS = hasattr(keras.metrics, 'Metric')  # on Keras 2.3, where a metric is an object, for one output of one model
+functions = pytest.mark.skipif(OBJECTS, reason='Keras 2.3: one metric, one model')
+ON = {'reset_metrics': False} if OBJECTS else {}  # for train_on_batch and test_on_batch, to go on counting
 random = np.random.RandomState(1)
 X = random.rand(200, 5).astype(np.float32)
 LABELS = np.argmax(X @ random.randn(5, CLASSES) + 0.3 * random.randn(200, CLASSES), 1)
@@ -135,13 +139,14 @@ def test_train_on_batch_runs_on_until_reset(metric_fn, reference):
     model = build(metric)
     values = []
     for start in (0, 50, 100):
-        values.append(model.train_on_batch(X[start : start + 50], Y[start : start + 50])[1])
+        values.append(model.train_on_batch(X[start : start + 50], Y[start : start + 50], **ON)[1])
     assert values[-1] == pytest.approx(tap.values(reference, 3)[0], rel=1e-6)
     metric.reset_states()
-    value = model.test_on_batch(X[:50], Y[:50])[1]
+    value = model.test_on_batch(X[:50], Y[:50], **ON)[1]
     assert value == pytest.approx(tap.values(reference, 3, 1)[1], rel=1e-6)
 
 
+@functions
 def test_two_of_the_same_and_one_twice_in_one_model():
     twice = StreamingMetric(hits)
     model = build(StreamingMetric(hits), twice, twice, StreamingMetric(hits, name='other'))
@@ -151,7 +156,7 @@ def test_two_of_the_same_and_one_twice_in_one_model():
         assert model.evaluate(X_TEST, Y_TEST, verbose=0, batch_size=7)[1:] == [expected] * 4
 
 
-@pytest.mark.parametrize('shared', [False, True], ids=['two instances', 'one instance'])
+@pytest.mark.parametrize('shared', [False, pytest.param(True, marks=functions)], ids=['two instances', 'one instance'])
 def test_one_on_each_output(shared):
     inputs = keras.layers.Input((5,))
     outputs = [keras.layers.Dense(CLASSES, activation='softmax', name=name)(inputs) for name in 'ab']
@@ -167,6 +172,7 @@ def test_one_on_each_output(shared):
     assert found['a_hits'] != found['b_hits']
 
 
+@functions
 def test_the_same_instance_in_two_models():
     tap = Tap(hits)
     metric = StreamingMetric(tap)
@@ -177,6 +183,7 @@ def test_the_same_instance_in_two_models():
     np.testing.assert_array_equal(first + second + [third], tap.values(numpy_hits, 5, 5, 5, 2))
 
 
+@functions
 def test_two_models_in_turn_keep_their_own_counts():
     metric = StreamingMetric(hits)
     one, two = build(metric), build(metric)
@@ -197,6 +204,39 @@ def test_two_graphs_with_two_sessions():
             model = build(metric)
             results.append((model.evaluate(X, Y, verbose=0)[1], numpy_hits(Y, model.predict(X))))
     assert all(found == expected for found, expected in results)
+
+
+@pytest.mark.skipif(not OBJECTS, reason='before Keras 2.3 one metric may serve many models')
+def test_as_an_object_it_is_of_one_output_of_one_model():
+    metric = StreamingMetric(hits)
+    assert isinstance(metric, keras.metrics.Metric)
+    model = build(metric)
+    model.compile('sgd', 'mse', metrics=[metric])  # again, as after `trainable` has changed
+    assert model.evaluate(X, Y, verbose=0, batch_size=7)[1] == numpy_hits(Y, model.predict(X))
+    for use in (lambda: build(metric), lambda: build(StreamingMetric(hits), metric)):
+        with pytest.raises(ValueError, match='hits is already a metric of another output or model'):
+            use()
+    K.clear_session()
+    model = build(metric)
+    assert model.test_on_batch(X, Y)[1] == model.test_on_batch(X, Y)[1] == numpy_hits(Y, model.predict(X))
+
+    inputs = keras.layers.Input((5,))
+    outputs = [keras.layers.Dense(CLASSES, name=name)(inputs) for name in 'ab']
+    two = keras.models.Model(inputs, outputs)
+    with pytest.raises(AttributeError, match='hits is a StreamingMetric.* name the outputs'):
+        two.compile('sgd', 'mse', metrics=[StreamingMetric(hits)])
+
+
+@pytest.mark.skipif(not OBJECTS, reason='add_metric came with Keras 2.3')
+def test_a_tensor_of_it_in_add_metric():
+    inputs, labels = keras.layers.Input((5,)), keras.layers.Input((CLASSES,))
+    outputs = keras.layers.Dense(CLASSES, activation='softmax')(inputs)
+    model = keras.models.Model([inputs, labels], outputs)
+    model.add_metric(StreamingMetric(hits)(labels, outputs))
+    model.compile('sgd', 'mse')
+    for _ in range(2):
+        found = dict(zip(model.metrics_names, model.evaluate([X, Y], Y, batch_size=7, verbose=0)))
+        assert found['hits'] == numpy_hits(Y, model.predict([X, Y]))
 
 
 def test_after_clear_session_and_without_holding_the_old_graph():
@@ -324,16 +364,23 @@ def test_in_a_thread_whose_default_graph_is_another():
     model = build(StreamingMetric(samples))
     model.evaluate(X_TEST, Y_TEST, verbose=0)  # Keras builds what it runs in the default graph
     counted = model.fit(X, Y, batch_size=BATCH, verbose=0).history['samples']
+    graph, keras_session, refused = tf.get_default_graph(), K.get_session(), []
 
     def in_another_graph():
-        with tf.Graph().as_default():
+        with tf.Graph().as_default(), ExitStack() as stack:
+            if OBJECTS:  # Keras 2.3 has a session for each thread
+                with pytest.raises(RuntimeError, match='samples cannot be reset here') as refusal:
+                    model.evaluate(X_TEST, Y_TEST, verbose=0)
+                refused.append(refusal)
+                stack.enter_context(graph.as_default())
+                stack.enter_context(keras_session.as_default())
             counted.extend(model.fit(X, Y, batch_size=BATCH, epochs=3, verbose=0).history['samples'])
             counted.append(model.evaluate(X_TEST, Y_TEST, verbose=0)[1])
 
     thread = threading.Thread(target=in_another_graph)
     thread.start()
     thread.join()
-    assert counted == [150, 150, 150, 150, 50]
+    assert counted == [150, 150, 150, 150, 50] and len(refused) == OBJECTS
 
 
 @pytest.mark.parametrize('resource', [False, True], ids=['reference variables', 'resource variables'])
@@ -344,7 +391,7 @@ def test_in_a_session_that_is_set_after_compiling(resource):
     for _ in range(2):  # each session begins from nothing
         K.set_session(tf.Session())
         K.get_session().run(tf.global_variables_initializer())  # the weights, which Keras believes to be there
-        assert [model.train_on_batch(X[:n], Y[:n])[1] for n in (7, 1, 20)] == [7, 8, 28]
+        assert [model.train_on_batch(X[:n], Y[:n], **ON)[1] for n in (7, 1, 20)] == [7, 8, 28]
         metric.reset_states()
         assert model.test_on_batch(X[:3], Y[:3])[1] == 3
 
@@ -358,13 +405,13 @@ def test_two_sessions_of_one_graph_each_count_their_own():
     found = []
     for each, n in ((first, 7), (second, 2), (first, 1), (second, 3)):
         with each.as_default():
-            found.append(model.test_on_batch(X[:n], Y[:n])[1])
+            found.append(model.test_on_batch(X[:n], Y[:n], **ON)[1])
     assert found == [7, 2, 8, 5]
     with first.as_default():
         metric.reset_states()
     for each, expected in ((first, 4), (second, 9)):
         with each.as_default():
-            assert model.test_on_batch(X[:4], Y[:4])[1] == expected
+            assert model.test_on_batch(X[:4], Y[:4], **ON)[1] == expected
 
 
 @pytest.mark.parametrize('floatx', ['float16', 'float64'])
@@ -568,7 +615,7 @@ def test_a_function_of_ones_own_that_counts_a_class(metric_fn):
         metric.reset_states()
         ends = np.cumsum(sizes)
         for end, size in zip(ends, sizes):
-            found = model.test_on_batch(X[end - size : end], Y[end - size : end])[1]
+            found = model.test_on_batch(X[end - size : end], Y[end - size : end], **ON)[1]
             assert found == Y[:end, 0].sum()
 
 
@@ -752,6 +799,7 @@ def test_refused_at_compile_since_it_could_not_be_right(metric_fn, sentence):
         build(StreamingMetric(metric_fn))
 
 
+@functions
 def test_one_that_shares_its_variables_between_models_is_still_its_own():
     def shared(y_true, y_pred):
         with tf.variable_scope('shared', reuse=tf.AUTO_REUSE):
