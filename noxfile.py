@@ -269,7 +269,8 @@ def gpu(session):
     session.run('python3', '-m', 'tensorflow_with_keras', 'doctor', '--container', name, external=True)
     test_image = 'tensorflow-with-keras:gpu-test'
     session.run(FRONT_DOOR, 'build', 'test', test_image, external=True)
-    devices = ['--gpus', 'all'] if name == 'docker' else ['--device', 'nvidia.com/gpu=all']
+    ask = ['python3', '-m', 'tensorflow_with_keras', 'doctor', '--container', name, '--image', test_image]
+    devices = session.run(*ask, external=True, silent=True, stderr=None).splitlines()
     tests = ['tests/gpu', 'tests/recipes', *session.posargs]
     pytest = ['python', '-m', 'pytest', '-q', '-p', 'no:cacheprovider', '--timeout', '3600']
     session.run(name, 'run', *SANDBOX, *devices, test_image, *pytest, *tests, external=True)

@@ -7,7 +7,7 @@ import runpy
 import signal
 import sys
 
-from . import __version__, doctor, explain, recipe
+from . import __version__, doctor, explain, gpu, recipe
 
 
 def about():
@@ -95,10 +95,23 @@ def data(dataset, data_dir):
     )
 
 
-def examine(as_json, with_tensorflow, container):
-    if container:
-        problem = doctor.container_gpu_problem(container)
-        return recipe.fail(problem) if problem else 0
+def hand_out_gpu(engine, image):
+    """Says why `engine` hands no GPU to containers; else prints the options by which it does, one word a line."""
+    stack = os.environ.get('STACK', '')
+    problem = gpu.early_problem(engine, stack)
+    if image and not problem:
+        options, answer, words = gpu.ask(engine, image)
+        if answer and answer['count']:
+            print('\n'.join(options))
+            advice = gpu.advice(answer['capabilities'], stack)
+            if advice:
+                print(advice, file=sys.stderr)
+        else:
+            problem = gpu.problem(engine, answer, words, stack)
+    return recipe.fail(problem) if problem else 0
+
+
+def examine(as_json, with_tensorflow):
     report = doctor.examine(with_tensorflow)
     print(json.dumps(report, indent=2) if as_json else doctor.text(report))
     return recipe.FAILED if report['problems'] else 0
@@ -143,8 +156,9 @@ def main(argv):
     o.add_argument('--json', action='store_true', help='print the report as JSON')
     o.add_argument('--no-tensorflow', action='store_true', help='leave out the training step on each device')
     o.add_argument(
-        '--container', metavar='ENGINE', help='check only whether docker or podman can hand a GPU to a container'
+        '--container', metavar='ENGINE', help='check only what speaks against docker or podman giving a container a GPU'
     )
+    o.add_argument('--image', help='with --container: start one of it, and print the options that give it a GPU')
     i = commands.add_parser(
         'inspect',
         help='say who wrote a model file, what is in it, whether it loads here, and if not, how it can be loaded',
@@ -168,7 +182,9 @@ def main(argv):
     if args.command == 'inspect':
         return inspect(args.file, args.json)
     if args.command == 'doctor':
-        return examine(args.json, not args.no_tensorflow, args.container)
+        if args.container:
+            return hand_out_gpu(args.container, args.image)
+        return examine(args.json, not args.no_tensorflow)
     if args.command == 'data':
         return data(args.dataset, args.data_dir)
     recipes = recipe.find()

@@ -212,6 +212,13 @@ def support(capability):
     return 'JIT (slow first start, never validated)'
 
 
+def stack_for(capability):
+    """The stack for a GPU of this compute capability, a pair of int: its name, None where none is made for it."""
+    if NATIVE[0] <= capability < (8, 0):
+        return 'tf1.9-keras2.2.4'
+    return 'tf1.15-nvidia-keras2.2.4' if (8, 0) <= capability < (10, 0) else None
+
+
 def gpus(cuda=None):
     """Each GPU, asked of the driver: name, compute capability, support, total and free memory in MiB."""
     if cuda is None:
@@ -236,6 +243,7 @@ def gpus(cuda=None):
                 'name': name.value.decode(),
                 'compute_capability': '%d.%d' % capability,
                 'support': support(capability),
+                'stack': stack_for(capability),
                 'total_mib': total.value >> 20,
                 'free_mib': free[index] if index < len(free) else None,
             }
@@ -267,7 +275,10 @@ def _cdi():
 
 
 def engines():
-    """Docker and Podman: whether each answers, and whether it can hand a GPU to a container."""
+    """Docker and Podman: whether each answers, and whether it says that it can hand a GPU to a container.
+
+    One that says nothing may do it all the same; `gpu.ask` starts a container to see.
+    """
     found = []
     for name in ('docker', 'podman'):
         answers = bool(shutil.which(name)) and _answer([name, 'info']) is not None
@@ -277,36 +288,6 @@ def engines():
             gpu = 'nvidia' in (runtimes or '') or _cdi()
         found.append({'name': name, 'answers': answers, 'gpu': gpu})
     return found
-
-
-def container_gpu_problem(engine):
-    """One sentence that says why `engine` cannot hand this machine's GPU to a container; None where it can."""
-    if engine == 'local':
-        return (
-            'GPU=1 runs in a container, and no Docker or Podman was chosen: start one, or use ENGINE=docker or podman.'
-        )
-    version = driver()
-    if version is None:
-        if not nvidia_cards():
-            return 'This machine has no NVIDIA GPU: leave GPU=1 out to run on the CPU.'
-        return 'There is an NVIDIA GPU but no driver for it is loaded: install the NVIDIA driver, %s or newer.' % (
-            OLDEST_DRIVER
-        )
-    if not new_enough(version):
-        return 'The NVIDIA driver %s is too old for CUDA 9.0: install %s or newer.' % (version, OLDEST_DRIVER)
-    if not os.listdir(NVIDIA + '/gpus'):
-        return 'The NVIDIA driver is loaded but finds no GPU: leave GPU=1 out to run on the CPU.'
-    if not next(e['gpu'] for e in engines() if e['name'] == engine):
-        cure = (
-            'nvidia-ctk runtime configure'
-            if engine == 'docker'
-            else 'nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml'
-        )
-        return '%s cannot hand a GPU to a container: install the NVIDIA container toolkit and run `%s`.' % (
-            engine.capitalize(),
-            cure,
-        )
-    return None
 
 
 def nvidia_cards():
@@ -393,12 +374,12 @@ def text(report):
     for g in report['gpus']:
         lines.append(
             'GPU         %(name)s, compute capability %(compute_capability)s: %(support)s, '
-            '%(free_mib)s of %(total_mib)s MiB free' % g
+            '%(free_mib)s of %(total_mib)s MiB free; its stack: ' % g + (g['stack'] or 'none here')
         )
     if not report['gpus']:
         lines.append('GPU         none')
     for e in report['engines']:
-        state = 'does not answer' if not e['answers'] else 'answers, ' + ('with GPUs' if e['gpu'] else 'without GPUs')
+        state = 'does not answer' if not e['answers'] else 'answers, ' + ('with GPUs' if e['gpu'] else 'lists no GPUs')
         lines.append('Engine      %s %s' % (e['name'], state))
     for device in report.get('tensorflow', {}).get('devices', ()):
         lines.append(

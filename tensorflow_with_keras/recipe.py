@@ -33,14 +33,15 @@ VERSIONS = ('h5py', 'Keras', 'numpy', 'scikit-learn', 'scipy')
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # of the checkout, or of the image's copy of it
 EXAMPLES = os.path.join(ROOT, 'examples')
 
-Recipe = collections.namedtuple('Recipe', 'name path summary docstring needs')
+Recipe = collections.namedtuple('Recipe', 'name path summary docstring needs stacks')
 
 
 def find():
     """All recipes, as an ordered dict from `topic/name` to `Recipe`. Reads the files, imports none.
 
     A recipe's `needs` is what it imports beside the pinned packages, in lower case as Python imports it: the first word
-    of the docstring's paragraph `Needs: `; '' where there is none.
+    of the docstring's paragraph `Needs: `; '' where there is none. Its `stacks` are the names in the paragraph
+    `Stacks: NAME, NAME; why`, as a tuple; () where there is none, and the recipe is for every stack.
     """
     recipes = collections.OrderedDict()
     for topic in sorted(os.listdir(EXAMPLES)):
@@ -53,8 +54,18 @@ def find():
                 name = '%s/%s' % (topic, file[:-3])
                 needs = re.search(r'^Needs: (\w+)', docstring, re.M)
                 summary = docstring.split('\n', 1)[0]
-                recipes[name] = Recipe(name, path, summary, docstring, needs.group(1).lower() if needs else '')
+                stacks = re.search(r'^Stacks: ([^;\n]+);', docstring, re.M)
+                stacks = tuple(stacks.group(1).split(', ')) if stacks else ()
+                recipes[name] = Recipe(name, path, summary, docstring, needs.group(1).lower() if needs else '', stacks)
     return recipes
+
+
+def stack_problem(one, stack):
+    """One sentence that says why a `Recipe` is not for the stack of this name; None where it is, or the name is None."""
+    if stack is None or not one.stacks or stack in one.stacks:
+        return None
+    why = re.search(r'^Stacks: [^;]+;\s+(.*?)\.?\s*(?:\n\n|\Z)', one.docstring, re.M | re.S).group(1)
+    return '%s is for %s, and not for %s: %s.' % (one.name, ', '.join(one.stacks), stack, ' '.join(why.split()))
 
 
 Reached = collections.namedtuple('Reached', 'metric value epochs seconds cores gigabytes')

@@ -69,7 +69,7 @@ def run(data, epochs=12, batch_size=64, **fit):
         raise ValueError('No layer asks for the learning phase, so Keras would train on the test set.')
     # an optimizer of Keras could mix new weights into the gradients: see data/dataset_tensors
     optimizer = tf.train.AdamOptimizer(0.002)
-    training.compile(optimizer, 'categorical_crossentropy', metrics=['accuracy'], target_tensors=[labels])
+    training.compile(optimizer, 'categorical_crossentropy', metrics=['acc'], target_tensors=[labels])
     steps = int(np.ceil(len(data.x_train) / batch_size))
     history = training.fit(epochs=epochs, steps_per_epoch=steps, validation_steps=1, **fit).history
 

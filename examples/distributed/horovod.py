@@ -53,7 +53,7 @@ def run(data, epochs=8, batch_size=32, verbose=2, callbacks=(), out=None, resume
 
     model = build_model(data.x_train.shape[1:])
     optimizer = hvd.DistributedOptimizer(keras.optimizers.SGD(RATE * size, momentum=0.9))
-    model.compile(optimizer, 'sparse_categorical_crossentropy', metrics=['accuracy'])
+    model.compile(optimizer, 'sparse_categorical_crossentropy', metrics=['acc'])
     model._make_train_function()  # makes the optimizer's variables, which are to be saved and broadcast, too
 
     session = K.get_session()

@@ -57,7 +57,7 @@ def run(data, epochs=8, batch_size=32, verbose=2, out=None, resume=None):
     with tf.device(tf.train.replica_device_setter(cluster=spec, worker_device=me)):  # variables to the servers
         model = build_model(data.x_train.shape[1:])
         optimizer = keras.optimizers.TFOptimizer(tf.train.MomentumOptimizer(0.02, 0.9))
-        model.compile(optimizer, 'sparse_categorical_crossentropy', metrics=['accuracy'])
+        model.compile(optimizer, 'sparse_categorical_crossentropy', metrics=['acc'])
         model._make_train_function()  # every variable has to be there before the session is
 
     saver = tf.train.Saver()

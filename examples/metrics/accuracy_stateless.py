@@ -54,7 +54,7 @@ def run(data, epochs=5, batch_size=50, **fit):
     y_test = keras.utils.to_categorical(data.y_test, CLASSES)
 
     model = build_model(data.x_train.shape[1:])
-    model.compile(loss='categorical_crossentropy', optimizer='adam', metrics=['accuracy', tf_accuracy])
+    model.compile(loss='categorical_crossentropy', optimizer='adam', metrics=['acc', tf_accuracy])
     history = model.fit(
         data.x_train, y_train, batch_size=batch_size, epochs=epochs, validation_data=(data.x_test, y_test), **fit
     ).history

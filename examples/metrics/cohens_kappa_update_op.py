@@ -57,9 +57,7 @@ def run(data, epochs=5, batch_size=128, **fit):
     y_test = keras.utils.to_categorical(data.y_test, CLASSES)
 
     model = build_model(data.x_train.shape[1:])
-    model.compile(
-        loss='categorical_crossentropy', optimizer=keras.optimizers.Adadelta(), metrics=['accuracy', cohens_kappa]
-    )
+    model.compile(loss='categorical_crossentropy', optimizer=keras.optimizers.Adadelta(), metrics=['acc', cohens_kappa])
     K.get_session().run(tf.local_variables_initializer())  # <- the line that matters
     history = model.fit(
         data.x_train, y_train, batch_size=batch_size, epochs=epochs, validation_data=(data.x_test, y_test), **fit

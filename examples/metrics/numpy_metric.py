@@ -59,7 +59,7 @@ def run(data, epochs=6, batch_size=64, **fit):
     y_test = keras.utils.to_categorical(data.y_test, CLASSES)
 
     model = build_model(data.x_train.shape[1:])
-    model.compile('adam', 'categorical_crossentropy', metrics=['accuracy', reciprocal_rank])
+    model.compile('adam', 'categorical_crossentropy', metrics=['acc', reciprocal_rank])
     seconds.clear()
     begin = time.perf_counter()
     history = model.fit(

@@ -62,7 +62,7 @@ def run(data, epochs=6, batch_size=64, **fit):
     model.compile(
         loss='binary_crossentropy',
         optimizer='adam',
-        metrics=['accuracy', sensitivity, StreamingMetric(precision), StreamingMetric(recall)],
+        metrics=['acc', sensitivity, StreamingMetric(precision), StreamingMetric(recall)],
     )
     history = model.fit(
         data.x_train, y_train, batch_size=batch_size, epochs=epochs, validation_data=(data.x_test, y_test), **fit

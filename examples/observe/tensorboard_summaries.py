@@ -67,7 +67,7 @@ class Summaries(keras.callbacks.Callback):
 
 def run(data, epochs=4, batch_size=32, out='.', callbacks=(), **fit):
     model = build_model(data.x_train.shape[1:])
-    model.compile('adam', 'sparse_categorical_crossentropy', metrics=['accuracy'])
+    model.compile('adam', 'sparse_categorical_crossentropy', metrics=['acc'])
     model.fit(
         data.x_train,
         data.y_train,

@@ -69,7 +69,7 @@ def run(data, epochs=12, batch_size=16, callbacks=(), **fit):
     y_test = keras.utils.to_categorical(data.y_test, CLASSES)
     model = build_model(data.x_train.shape[1:])
     # a rate so high that the weights jump about
-    model.compile(tf.train.MomentumOptimizer(0.1, momentum=0.9), 'categorical_crossentropy', metrics=['accuracy'])
+    model.compile(tf.train.MomentumOptimizer(0.1, momentum=0.9), 'categorical_crossentropy', metrics=['acc'])
     history = model.fit(
         data.x_train,
         y_train,

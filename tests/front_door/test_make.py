@@ -255,6 +255,36 @@ def test_gpus_are_handed_to_the_gpu_image(call, checkout, bin, tmp_path, engine,
     assert 'CUDA_CACHE_PATH=%s/runs/.cuda-cache' % checkout in args
 
 
+def test_a_gpu_is_asked_for_in_the_base_before_the_image_is_built_and_handed_out_as_was_seen(
+    call, checkout, bin, tmp_path
+):
+    log = tmp_path / 'log'
+    sees = '{"count": 1, "capabilities": ["8.6"], "problem": null}'
+    program(
+        bin,
+        'docker',
+        'echo "$*" >> %s\ncase "$*" in context*) echo tcp://another;; "image inspect --format"*) exit 1;;\n'
+        "  run*--gpus*) exit 125;; run*'python -') echo '%s';; esac\n" % (log, sees),
+    )
+    code, out, err = call('make', 'run-example', 'GPU=1', 'ENGINE=docker', cwd=str(checkout), RUNTIME_BASE='the-base')
+    assert code == 0, err
+    calls = [line for line in log.read_text().splitlines() if line.split()[0] in ('run', 'build')]
+    probes = [line for line in calls if line.endswith(' the-base python -')]
+    assert calls[:2] == probes and calls[2].startswith('build ') and len(calls) == 4
+    assert '--device nvidia.com/gpu=all' in calls[3] and '--gpus' not in calls[3] and KAPPA in calls[3]
+    assert 'STACK=tf1.15-nvidia-keras2.2.4 is made for it' in err
+
+    program(
+        bin,
+        'docker',
+        'echo "$*" >> %s\ncase "$*" in context*) echo tcp://another;; *inspect*|run*) exit 1;; esac\n' % log,
+    )
+    log.write_text('')
+    code, out, err = call('make', 'run-example', 'GPU=1', 'ENGINE=docker', cwd=str(checkout), RUNTIME_BASE='the-base')
+    assert code == 2 and 'Docker hands no GPU to containers in tcp://another' in err
+    assert not any(line.startswith('build') for line in log.read_text().splitlines())
+
+
 CANNOT_BUILD = 'case "$1" in image | build) exit 1;; esac\n'
 
 
