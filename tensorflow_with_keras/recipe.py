@@ -61,7 +61,7 @@ def find():
 
 
 def stack_problem(one, stack):
-    """One sentence that says why a `Recipe` is not for the stack of this name; None where it is, or the name is None."""
+    """One sentence that says why a `Recipe` is not for the stack of this name; None where it is, or it is None."""
     if stack is None or not one.stacks or stack in one.stacks:
         return None
     why = re.search(r'^Stacks: [^;]+;\s+(.*?)\.?\s*(?:\n\n|\Z)', one.docstring, re.M | re.S).group(1)
@@ -333,6 +333,12 @@ def _epoch_log(interrupt):
 
         def on_epoch_end(self, epoch, logs=None):
             self.epochs, self.logs = epoch + 1, dict(logs or {})
+
+        # tf.keras of TensorFlow 1.15 calls these; the Callback of Keras 2.2 has none of them
+        on_train_batch_begin = on_batch_begin
+        on_train_batch_end = Callback.on_batch_end
+        on_test_begin = on_test_end = on_predict_begin = on_predict_end = Callback.on_train_begin
+        on_test_batch_begin = on_test_batch_end = on_predict_batch_begin = on_predict_batch_end = Callback.on_batch_end
 
     return EpochLog()
 

@@ -3,6 +3,8 @@
 When: a batch takes too long on one device, and the machine has more of them. Each device gets its own
 tower (the same operations, on the same weights) and a slice of every batch.
 
+Stacks: tf1.9-keras2.2.4; training on several devices and machines was tried on this stack alone.
+
 The line that matters: `loss = tf.reduce_sum(each) / tf.to_float(count)`, where `count` is the size of
 the whole batch. So the towers' losses add up to the batch's mean loss, and their gradients to its gradient.
 

@@ -2,6 +2,8 @@
 
 When: a model's weights, or its optimizer's state beside them, outgrow the memory of one device.
 
+Stacks: tf1.9-keras2.2.4; training on several devices and machines was tried on this stack alone.
+
 The line that matters: `with tf.device(devices[1]):`, around the calls of the layers, since only a
 call makes weights and operations. The same for the way back: `colocate_gradients_with_ops=True`.
 

@@ -4,6 +4,8 @@ When: the machines are alike, and N of them are to train as one process would wi
 
 Needs: Horovod, which `make run-example EXAMPLE=distributed/horovod` builds.
 
+Stacks: tf1.9-keras2.2.4; training on several devices and machines was tried on this stack alone.
+
 The line that matters: `hvd.broadcast_global_variables(0)`, before the first batch. All processes then
 begin with the weights of the first one.
 

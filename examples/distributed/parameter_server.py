@@ -4,6 +4,8 @@ When: one machine is too slow, and a worker may be slow, or die and come back, w
 others. The weights lie on the server, and every worker updates them in its own time. Whose update
 comes first is chance, so that no two runs give the same bits, not even with one thread.
 
+Stacks: tf1.9-keras2.2.4; training on several devices and machines was tried on this stack alone.
+
 The line that matters: `device_filters=['/job:ps', me]`, the processes that this worker's session
 asks for: the servers and itself.
 

@@ -22,6 +22,7 @@ docs/model_files.md, for what each writer's files need.
 """
 
 import io
+from distutils.version import LooseVersion
 
 import h5py
 import keras
@@ -77,7 +78,7 @@ def load(path):
             mend(f.attrs)
             f.visititems(lambda name, item: mend(item.attrs))
             version = f.attrs.get('keras_version', b'0').decode()
-            if '-tf' in version or [int(n) for n in version.split('.')[:2]] > [2, 2]:
+            if '-tf' in version or LooseVersion(version) > LooseVersion(keras.__version__):
                 raise ValueError(f'{path} is of tf.keras or a newer Keras, {version}: build it and load_weights.')
             return keras.models.load_model(f, custom_objects=custom)  # <- the line that matters
     except OSError as e:

@@ -2,6 +2,9 @@
 
 When: the model goes to a phone or a small board. An 8-bit file is less than a third as large.
 
+Stacks: tf1.9-keras2.2.4; later, tf.contrib.lite.TocoConverter is tf.lite.TFLiteConverter, with
+other arguments and files.
+
 The line that matters: `TocoConverter(frozen, [image], [classes])`, on a graph whose weights are constants.
 
 Without it: `TocoConverter.from_session` of TensorFlow 1.9 first runs the global initialiser, and so

@@ -3,6 +3,9 @@
 When: Keras layers stand in a TensorFlow graph with name scopes, variable scopes and devices,
 and TensorFlow code then asks the graph's collections for what to train, update or add.
 
+Stacks: tf1.9-keras2.2.4, tf1.12-keras2.2.4, tf1.15-keras2.3.1; Keras 2.2.4 cannot build a layer
+within tf.device of TensorFlow 1.15.
+
 The line that matters: `train = optimizer.minimize(loss, var_list=model.trainable_weights)`.
 
 Without it: minimize takes the collection of trainable variables, and Keras puts every variable

@@ -2,6 +2,9 @@
 
 When: you want to use `tf.layers`, `tf.contrib.layers` or `tf.get_variable` in a Keras model.
 
+Stacks: tf1.9-keras2.2.4, tf1.12-keras2.2.4; tf.layers of TensorFlow 1.15 looks for the Keras tensor
+behind every other, and fails on it.
+
 The line that matters: `self._trainable_weights = self.template.trainable_variables`, in `build`.
 
 Without it, and so with every Lambda: the model runs and its loss falls, but the function's

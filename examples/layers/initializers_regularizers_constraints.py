@@ -37,7 +37,7 @@ L1, L2 = 1e-4, 1e-3
 LARGEST_NORM = 0.5
 
 
-def truncated_normal(shape):
+def truncated_normal(shape, dtype=None):
     return tf.truncated_normal_initializer(stddev=SPREAD)(shape)
 
 

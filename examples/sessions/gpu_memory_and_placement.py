@@ -3,6 +3,9 @@
 When: a GPU is shared with others, a model should be split over devices, or you want to know
 whether the GPU is used at all.
 
+Stacks: tf1.9-keras2.2.4, tf1.12-keras2.2.4; TensorFlow 1.15 fuses operations, so that the one whose
+place is shown is gone.
+
 The line that matters: `allow_soft_placement=True`. A graph that names a GPU then runs on any
 machine: what names a device that is not there runs on one that is.
 

@@ -44,8 +44,10 @@ def run(data, epochs=3, batch_size=32, verbose=2):
     model = build_model(data.x_train.shape[1:])
     labels = tf.placeholder(tf.int64, [None])
     loss = tf.losses.sparse_softmax_cross_entropy(labels, model.output)
-    step = tf.train.AdamOptimizer(0.01).minimize(loss, var_list=model.trainable_weights)
-    sess = K.get_session()  # initialises all global variables so far, Adam's slots too
+    adam = tf.train.AdamOptimizer(0.01)
+    step = adam.minimize(loss, var_list=model.trainable_weights)
+    sess = K.get_session()  # initialises the model's variables
+    sess.run(tf.variables_initializer(adam.variables()))
     for epoch in range(epochs):
         order = np.random.permutation(len(data.x_train))
         for chosen in np.split(order, range(batch_size, len(order), batch_size)):

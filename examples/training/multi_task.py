@@ -52,7 +52,7 @@ def run(data, epochs=8, batch_size=32, callbacks=(), **fit):
     model.compile(
         keras.optimizers.Adam(0.003),
         loss={'digit': 'categorical_crossentropy', 'ink': 'mse'},
-        metrics={'digit': StreamingMetric(cohens_kappa), 'ink': 'mae'},
+        metrics={'digit': StreamingMetric(cohens_kappa), 'ink': 'mean_absolute_error'},
         loss_weights=[weight, 1 - weight],  # <- the line that matters
     )
 

@@ -50,8 +50,10 @@ def run(data, epochs=10, batch_size=64, verbose=2):
     entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
     loss = tf.reduce_mean(entropy) + tf.add_n(model.losses)
     with tf.control_dependencies(model.updates):  # the moving averages, before the weights change
-        step = tf.train.MomentumOptimizer(0.05, momentum=0.9).minimize(loss)
-    session = K.get_session()  # only now: it initialises the variables that there are, the optimizer's too
+        optimizer = tf.train.MomentumOptimizer(0.05, momentum=0.9)
+        step = optimizer.minimize(loss, var_list=model.trainable_weights)
+    session = K.get_session()  # initialises the model's variables, and no others on every version
+    session.run(tf.variables_initializer(optimizer.variables()))
 
     order = np.arange(len(data.x_train))
     for epoch in range(epochs):

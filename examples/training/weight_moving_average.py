@@ -44,7 +44,8 @@ class MovingAverage(keras.callbacks.Callback):
         average = tf.train.ExponentialMovingAverage(self.decay)
         self.update = average.apply(self.variables)  # once: each call makes variables, which begin as the weights are
         self.averages = [average.average(v) for v in self.variables]
-        self.session = K.get_session()  # initialises them
+        self.session = K.get_session()
+        self.session.run(tf.variables_initializer(self.averages))
 
     def on_batch_end(self, batch, logs=None):
         self.session.run(self.update)

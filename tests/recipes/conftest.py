@@ -1,9 +1,32 @@
 import functools
+import re
+from types import SimpleNamespace
 
+import keras
 import pytest
-from keras.callbacks import LambdaCallback
+import tensorflow as tf
 
 from tensorflow_with_keras import datasets, recipe, session
+
+# the name of the stack that this is, by what is installed
+STACK = 'tf%s-keras%s' % ('.'.join(tf.__version__.split('.')[:2]), keras.__version__)
+
+
+def pytest_configure(config):
+    config.addinivalue_line('markers', 'not_on(*stacks, reason): the test is not for these stacks, named exactly')
+
+
+def pytest_runtest_setup(item):
+    """Skips the tests of a recipe that is not for this stack, and the tests that say that they are not."""
+    for mark in item.iter_markers('not_on'):
+        if STACK in mark.args:
+            pytest.skip(mark.kwargs['reason'])
+    path = re.search(r'tests/recipes/(\w+)/test_(\w+)\.py$', str(item.fspath))
+    name = '%s/%s' % path.groups() if path else getattr(item, 'callspec', SimpleNamespace(params={})).params.get('name')
+    one = recipe.find().get(name)
+    problem = one and recipe.stack_problem(one, STACK)
+    if problem:
+        pytest.skip(problem)
 
 
 @pytest.fixture(scope='session')
@@ -16,10 +39,9 @@ def told_of_epochs(run):
 
     @functools.wraps(run)
     def logged(*args, callbacks=(), **kwargs):
-        seen = []
-        log = LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(logs))
+        log = recipe._epoch_log(SimpleNamespace(check=lambda: None))
         found = run(*args, callbacks=[*callbacks, log], **kwargs)
-        assert seen and all(seen)
+        assert log.epochs and log.logs
         return found
 
     return logged

@@ -44,9 +44,22 @@ def test_its_docstring_tells_what_a_person_wants_to_know(name):
     heads = ['When: ', 'The line that matters: ', 'Reaches: ', 'Checked: ', 'Sources: ']
     if RECIPES[name].needs:
         heads.insert(1, 'Needs: ')
+    if '\nStacks: ' in docstring:
+        heads.insert(heads.index('The line that matters: '), 'Stacks: ')
     positions = [docstring.find('\n\n' + head) for head in heads]
     assert -1 not in positions and positions == sorted(positions), 'the headings, in their order; ' + RULES
     assert re.search('without it|goes wrong', docstring, re.I), 'what goes wrong without the line; ' + RULES
+
+
+@every
+def test_the_stacks_that_it_is_for_are_stacks_and_the_reason_is_there(name):
+    """`Stacks: NAME, NAME; why`, which scripts/front-door and docs/compatibility.md read."""
+    paragraph = re.search(r'^Stacks: .*?(?=\n\n)', RECIPES[name].docstring, re.M | re.S)
+    assert bool(paragraph) == bool(RECIPES[name].stacks), 'in one line, names and ";"; ' + RULES
+    known = ['tf1.9-keras2.2.4'] + os.listdir(os.path.join(ROOT, 'requirements', 'stacks'))
+    assert set(RECIPES[name].stacks) <= set(known) and 'tf1.9-keras2.2.4' in (RECIPES[name].stacks or known)
+    if paragraph:
+        assert len(paragraph.group().split(';', 1)[1].split()) > 3 and len(RECIPES[name].stacks) < len(known), RULES
 
 
 @every

@@ -18,7 +18,7 @@ def test_both_libraries_predict_the_same(module, digits, monkeypatch):
         assert found[name + '_accuracy'] == accuracy_score(digits.y_test, answer.argmax(1))
         assert found[name + '_difference'] < 1e-5 and found[name + '_difference_back'] == 0
         assert found[name + '_accuracy'] > 0.2  # chance is 0.1
-        assert found[name + '_file_opens'] == 0
+        assert found[name + '_file_opens'] == (not tf.__version__.startswith('1.9.'))
 
 
 def test_without_the_line_that_matters_tf_keras_answers_something_else(module, digits, monkeypatch):
@@ -28,6 +28,12 @@ def test_without_the_line_that_matters_tf_keras_answers_something_else(module, d
     assert found['image_difference'] > 0.03 and found['row_difference'] > 0.03
 
 
+@pytest.mark.not_on(
+    'tf1.12-keras2.2.4',
+    'tf1.15-keras2.2.4',
+    'tf1.15-keras2.3.1',
+    reason='tf.keras of TensorFlow 1.12 and later opens the file',
+)
 def test_why_the_file_does_not_open(module, tmp_path):
     model = module.image_model(keras, (8, 8, 1))
     assert sorted(model.get_config()) == ['layers', 'name']  # tf.keras 1.9 wants the list of layers itself

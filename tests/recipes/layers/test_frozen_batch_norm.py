@@ -51,6 +51,7 @@ def test_nothing_of_the_base_moves(module, base, digits):
     assert len(model.trainable_weights) == 2 and model.updates == []
 
 
+@pytest.mark.not_on('tf1.15-keras2.3.1', reason='in Keras 2.3 moving averages begin at 0 and 1')
 def test_fine_tuning_works_and_frozen_alone_fails(module, digits):
     found = module.run(digits, verbose=0)
     model, alone = module.built

@@ -34,6 +34,8 @@ def value_and_gradient(loss, y_true, logits):
 @pytest.mark.parametrize('positive', [0, 1])
 @pytest.mark.parametrize('gamma', [0.0, 0.5, 1.0, 2.0, 5.0])
 def test_loss_and_gradient(module, gamma, positive):
+    if tf.__version__.startswith('1.15.') and (gamma, positive) == (0.0, 1):
+        pytest.skip('TensorFlow 1.15 leaves 3e-8 where the gradient is 0')
     y_true = np.full(LOGITS.shape, positive)
     value, gradient = value_and_gradient(module.focal(gamma, 0.3), y_true, LOGITS)
     np.testing.assert_allclose(value, float64_focal(LOGITS, positive, gamma, 0.3), rtol=2e-5, atol=1e-35)
@@ -41,6 +43,9 @@ def test_loss_and_gradient(module, gamma, positive):
     np.testing.assert_allclose(gradient, (up - down) / 2e-4, rtol=1e-4, atol=1e-8)
 
 
+@pytest.mark.not_on(
+    'tf1.15-keras2.2.4', 'tf1.15-keras2.3.1', reason='TensorFlow 1.15 takes the sigmoid of -87 for 0, too'
+)
 def test_by_probability_it_goes_wrong_at_the_ends(module):
     z = np.array([-88.0, -87.0, -18.0, -5.0])
     value, gradient = value_and_gradient(by_probability(), np.ones(4), z)

@@ -33,6 +33,7 @@ def test_without_the_line_that_matters_the_weights_go_to_the_batch(module, digit
     assert found['losses_in_collection'] == 1
 
 
+@pytest.mark.not_on('tf1.15-keras2.3.1', reason='Keras 2.3 divides by all samples, those of weight 0 included')
 @pytest.mark.parametrize('reduction', ['none', 'weighted_sum_by_nonzero_weights'])
 def test_a_sample_of_weight_0(module, reduction):
 

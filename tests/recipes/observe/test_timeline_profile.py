@@ -19,6 +19,7 @@ def module(module, monkeypatch):
     return module
 
 
+@pytest.mark.not_on('tf1.15-keras2.2.4', 'tf1.15-keras2.3.1', reason='TensorFlow 1.15 fuses operations')
 def test_the_table_and_the_trace_hold_the_step(module, digits, tmp_path):
     found = module.run(digits, epochs=2, verbose=0, out=str(tmp_path))
     nodes = [node for device in module.metadata.step_stats.dev_stats for node in device.node_stats]

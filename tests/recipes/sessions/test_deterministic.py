@@ -42,6 +42,9 @@ def of_a_process(*arguments):
     return float(words[0]), [int(word) for word in words[1:]]
 
 
+@pytest.mark.not_on(
+    'tf1.15-keras2.2.4', 'tf1.15-keras2.3.1', reason='TensorFlow 1.15 adds in one order, for all numbers of threads'
+)
 def test_the_same_bits_in_two_processes_and_others_with_more_threads(module, digits):
     here = module.weights_hash(module.train(digits, 1, verbose=0))  # this process has one thread
     numbers = tf.placeholder(tf.float32)

@@ -70,7 +70,7 @@ def test_with_the_global_initialiser_instead_the_weights_are_gone(module, digits
 
 def test_without_the_line_that_matters_it_fails(module, digits, monkeypatch):
     monkeypatch.setattr(module, 'initialize_uninitialized', lambda sess: 0)
-    with pytest.raises(tf.errors.FailedPreconditionError, match='uninitialized value'):
+    with pytest.raises(tf.errors.FailedPreconditionError, match='uninitialized'):
         module.run(digits, epochs=1, verbose=0)
 
 

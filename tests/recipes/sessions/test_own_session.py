@@ -45,7 +45,7 @@ def test_without_the_line_that_matters_it_fails(module, digits, monkeypatch):
         set_session = staticmethod(lambda session: None)
 
     monkeypatch.setattr(module, 'K', WithoutSetSession)
-    with pytest.raises(tf.errors.FailedPreconditionError, match='uninitialized value dense'):
+    with pytest.raises(tf.errors.FailedPreconditionError, match='dense.*uninitialized|uninitialized value dense'):
         module.run(digits, epochs=1, verbose=0)
     assert module.model.predict(digits.x_test).shape == (360, 10)  # though Keras has the trained model
 

@@ -17,7 +17,7 @@ def test_every_process_answers_as_this_one(digits, tmp_path):
     done = subprocess.run(
         command + ['--out', str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True
     )
-    assert set(done.stderr.decode().splitlines()) == {'Using TensorFlow backend.'}
+    assert 'Using TensorFlow backend.' in done.stderr.decode().splitlines()  # TensorFlow 1.15 warns of names, too
     folder = tmp_path / 'sessions-processes'
     found = json.loads((folder / 'result.json').read_text())['metrics']
     predicted = keras.models.load_model(str(folder / found['file'])).predict(digits.x_test)

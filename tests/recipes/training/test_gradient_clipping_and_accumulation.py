@@ -93,5 +93,5 @@ def test_it_learns_and_moves_once_in_four_batches(module, digits):
     found = module.run(digits, epochs=3, batch_size=64, verbose=0)
     assert found['batches'] == 3 * 88 and found['steps'] == 3 * 22  # 1408 samples, 22 times 64
     optimizer = module.built[-1].optimizer.optimizer
-    assert optimizer.batches.dtype == optimizer.steps.dtype == tf.int64._as_ref  # float32 counts to 2**24
+    assert optimizer.batches.dtype.base_dtype == optimizer.steps.dtype.base_dtype == tf.int64  # float32 counts to 2**24
     assert found['test_accuracy'] > 0.7  # chance is 0.1

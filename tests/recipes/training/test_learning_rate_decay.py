@@ -45,7 +45,8 @@ def test_with_keras_own_iterations_it_decays_twice_as_fast(module):
     optimizer.optimizer = tf.train.GradientDescentOptimizer(rate)
     moved_by(optimizer, 1)
     assert K.get_value(optimizer.iterations) == 2
-    np.testing.assert_allclose(moved_by(optimizer, 5)[-1], 0.5 * 0.8 ** (2 * 5 / 5), atol=1e-5)
+    counted = 11 if tf.__version__.startswith('1.15.') else 10  # 1.15 reads the count between the two that a batch adds
+    np.testing.assert_allclose(moved_by(optimizer, 5)[-1], 0.5 * 0.8 ** (counted / 5), atol=1e-5)
 
 
 def test_without_the_line_that_matters_the_rate_stays(module, digits, tmp_path, monkeypatch):
