@@ -1,5 +1,5 @@
 # The front door. `make help` makes its text out of the comments behind the targets.
-export EXAMPLE DATASET EPOCHS ARGS ENGINE GPU MODEL TEST DATE WITH WITHOUT LOCK NETWORK
+export EXAMPLE DATASET EPOCHS ARGS ENGINE GPU MODEL TEST STACK DATE WITH WITHOUT LOCK NETWORK
 # word for word: a command and a folder may have a $ in them
 override export DIR := $(value DIR)
 override export RUN := $(value RUN)
@@ -18,6 +18,7 @@ help: ## Show this help
 	@echo '                ARGS=--help lists them all; a path with blanks stands in quotes'
 	@echo '  MODEL         the model file to inspect'
 	@echo '  TEST          the test file, folder or single test to run; by default all'
+	@echo '  STACK         the pair of TensorFlow and Keras, as in STACK=tf1.15-keras2.3.1; docs/stacks.md has them all'
 	@echo '  GPU           1 to train on a GPU of this machine, in a container'
 	@echo '  ENGINE        docker, podman or local; by default the first of them that works here'
 	@echo '  PYTHON36      the Python 3.6 of the local environment; none: never download one'
@@ -42,7 +43,7 @@ explain: ## Say what the error message on standard input means, as in `make expl
 	@scripts/front-door explain
 
 test: tools ## Run the tests of the library, the recipes and these commands, or those of TEST=path
-	@scripts/front-door python36 test && .tools/bin/nox -s tests $${TEST:+-- "$$TEST"}
+	@scripts/front-door python36 test && .tools/bin/nox -s "$$(scripts/front-door session)" $${TEST:+-- "$$TEST"}
 
 python36: ## Put conda-forge's Python 3.6 into .python36, where there is none: no root, no compiler
 	@scripts/front-door python36 install
@@ -73,4 +74,4 @@ generate: tools ## Write what is generated anew: the Dockerfiles, docs/symptoms.
 
 clean: ## Remove the environments and all results, but no data sets
 	scripts/test-engine/dockerd stop
-	rm -rf .nox .projects .python36 .tools .venv .venv.lock runs
+	rm -rf .nox .projects .python36 .tools .venv .venv.lock .venv-tf* runs

@@ -36,10 +36,20 @@ LOCKS = {
     'project': '3.9',
     'sdists': '3.9',
 }
+REFERENCE = 'tf1.9-keras2.2.4'  # requirements/*.txt; every other stack is a folder of requirements/stacks
+STACKS = {path.name: f'stacks/{path.name}/' for path in sorted((ROOT / 'requirements' / 'stacks').iterdir())}
+FOLDERS = {REFERENCE: '', **STACKS}
+LOCKS.update(
+    (f'{folder}{kind}', '3.6')
+    for folder in STACKS.values()
+    for kind in ('cpu', 'gpu', 'cuda')
+    if (ROOT / 'requirements' / f'{folder}{kind}.in').exists()
+)
+CPU_STACKS = [name for name, folder in FOLDERS.items() if f'{folder}cpu' in LOCKS]
 EPOCH = '1546300800'  # SOURCE_DATE_EPOCH in the Dockerfiles
 
 
-WITH_PYTHON36 = {'tests', 'mutants', 'upstream', 'horovod', 'project'}  # sessions
+WITH_PYTHON36 = {'tests', 'mutants', 'upstream', 'horovod', 'project', 'rung'}  # sessions
 
 
 def ask(command):
@@ -76,7 +86,7 @@ def install_locked(session, *names):
         'requirements/build.txt',
         *(arg for name in names for arg in ('-r', f'requirements/{name}.txt')),
     )
-    if 'cpu' in names:
+    if any(name.split('/')[-1] == 'cpu' for name in names):
         shutil.copy(ROOT / 'docker' / 'dot', session.bin)
 
 
@@ -113,12 +123,86 @@ def lint(session):
     session.run('python', '-m', 'pytest', '-q', 'tests/cluster/test_files.py', 'tests/checks', 'tests/generated')
 
 
-@nox.session(**LOCKED)
-def tests(session):
+def for_stacks(stacks, *arguments, **settings):
+    """Decorator: a session for each of these stacks, SESSION(STACK), its function called with the stack's name.
+
+    The reference stack's is SESSION alone. `arguments` stand before the stack: SESSION(ARGUMENT, STACK).
+    """
+
+    def decorate(function):
+        for stack in stacks:
+            inside = ', '.join([*arguments, *([stack] if stack != REFERENCE else [])])
+
+            def session_of(session, stack=stack):
+                return function(session, *arguments, stack)
+
+            session_of.__doc__ = function.__doc__ if stack == REFERENCE else f'The same on {stack}.'
+            nox.session(name=function.__name__ + (f'({inside})' if inside else ''), **settings)(session_of)
+        return function
+
+    return decorate
+
+
+@for_stacks(CPU_STACKS, **LOCKED)
+def tests(session, stack):
     """Library, recipes and front door in the locked environment, on two workers."""
     need_python36(session)
-    install_locked(session, 'cpu', 'test')
-    session.run('python', '-m', 'pytest', '-q', '-n', '2', '--dist', 'loadfile', *session.posargs)
+    install_locked(session, f'{FOLDERS[stack]}cpu', 'test')
+    # what tests the front door, pages and files is the same on every stack
+    where = [] if stack == REFERENCE or session.posargs else ['tests/library', 'tests/recipes']
+    pytest = ['python', '-m', 'pytest', '-q', '-n', '2', '--dist', 'loadfile', *results(f'tests-{stack}')]
+    session.run(*pytest, *where, *session.posargs)
+
+
+RUNG = ['library/test_streaming_property.py']
+RUNG += [
+    f'recipes/{topic}/test_{name}.py'
+    for topic, names in {
+        'data': 'tfrecords',
+        'export': 'checkpoint savedmodel',
+        'interop': 'model_on_tensors',
+        'layers': 'custom_layer',
+        'losses': 'backend_loss',
+        'metrics': 'accuracy_stateless cohens_kappa epoch_callback',
+        'observe': 'tensorboard_summaries',
+        'sessions': 'own_session',
+        'training': 'tf_training_loop',
+    }.items()
+    for name in names.split()
+]
+
+
+@for_stacks([stack for stack in CPU_STACKS if stack != REFERENCE], **LOCKED)
+def rung(session, stack):
+    """What .ci/run asks of another stack: what doctor says, StreamingMetric's property test, a dozen recipes."""
+    need_python36(session)
+    install_locked(session, f'{FOLDERS[stack]}cpu', 'test')
+    report = session.run('python', '-m', 'tensorflow_with_keras', 'doctor', silent=True)
+    if f'Stack       {stack}\n' not in report:
+        session.error(f'doctor does not take this environment for {stack}:\n{report}')
+    files = [f'tests/{name}' for name in RUNG]
+    session.run('python', '-m', 'pytest', '-q', '-n', '2', '--dist', 'loadfile', *files, *session.posargs)
+
+
+@nox.session(venv_backend='none')
+def matrix(session):
+    """Runs tests and upstream of every stack for CPUs but the reference; results go to runs/matrix. Takes long."""
+    folder = ROOT / 'runs' / 'matrix'
+    folder.mkdir(parents=True, exist_ok=True)
+    failed = []
+    for name in (f'{what}({stack})' for stack in CPU_STACKS[1:] for what in ('tests', 'upstream')):
+        command = [sys.executable, '-m', 'nox', '-s', name, '--', *session.posargs]
+        environment = {**os.environ, 'RESULTS': str(folder)}
+        if subprocess.run(command, env=environment).returncode:
+            failed.append(name)
+    if failed:
+        session.error(f'failed: {", ".join(failed)}; {folder.relative_to(ROOT)} has the results')
+
+
+def results(name):
+    """Options of pytest that write what it found to a file in the folder RESULTS, where there is one."""
+    folder = os.environ.get('RESULTS')
+    return [f'--junitxml={pathlib.Path(folder).absolute() / name}.xml'] if folder else []
 
 
 @nox.session(venv_backend='uv')
@@ -138,13 +222,14 @@ def mutants(session):
     session.run(sys.executable, *script, *session.posargs, external=True)
 
 
-@nox.session(**LOCKED)
-def upstream(session):
-    """Keras 2.2.4's own test suite and example scripts, out of its hash-pinned sdist, in the locked environment."""
+@for_stacks(CPU_STACKS, **LOCKED)
+def upstream(session, stack):
+    """Keras's own test suite and example scripts, out of its hash-pinned sdist, in the locked environment."""
     need_python36(session)
-    install_locked(session, 'cpu', 'test', 'upstream')
+    install_locked(session, f'{FOLDERS[stack]}cpu', 'test', 'upstream')
     work = pathlib.Path(session.create_tmp()).absolute()
-    pin = re.search(r'^keras==(\S+) .*?(?=^\S)', (ROOT / 'requirements/cpu.txt').read_text(), re.M | re.S)
+    lock = (ROOT / f'requirements/{FOLDERS[stack]}cpu.txt').read_text()
+    pin = re.search(r'^keras==(\S+) .*?(?=^\S)', lock, re.M | re.S)
     suite = work / f'Keras-{pin[1]}'
     shutil.rmtree(suite, ignore_errors=True)
     (work / 'keras.txt').write_text(pin[0])
@@ -168,9 +253,7 @@ def upstream(session):
     with tarfile.open(f'{suite}.tar.gz') as sdist:
         sdist.extractall(work)
     ours = ROOT / 'tests/upstream'
-    pytest = ['python', '-m', 'pytest', '-c', str(ours / 'pytest.ini'), '-p', 'served']
-    lines = (ours / 'deselected.txt').read_text().splitlines()
-    deselected = [f'--deselect={line}' for line in lines if line and not line.startswith('#')]
+    pytest = ['python', '-m', 'pytest', '-c', str(ours / 'pytest.ini'), '-p', 'served', '-p', 'left_out']
     for folder in ('home', 'served'):
         shutil.rmtree(work / folder, ignore_errors=True)
         (work / folder).mkdir()
@@ -181,12 +264,15 @@ def upstream(session):
         'MPLBACKEND': 'Agg',
         'PYTHONPATH': str(ours),
         'SERVED_FILES': str(work / 'served'),
+        'STACK': stack,
         'TF_CPP_MIN_LOG_LEVEL': '1',
     }
     codes = [0, 5] if session.posargs else [0]  # 5: a choice of tests that leaves none in one of the two parts
-    for part in (['--rootdir', '.', 'tests', *deselected], ['--noconftest', str(ours)]):
+    parts = {'suite': ['--rootdir', '.', 'tests'], 'examples': ['--noconftest', str(ours)]}
+    for name, part in parts.items():
+        written = results(f'upstream-{stack}-{name}')
         with session.chdir(suite):
-            session.run(*pytest, *part, *session.posargs, env=environment, success_codes=codes)
+            session.run(*pytest, *part, *written, *session.posargs, env=environment, success_codes=codes)
 
 
 @nox.session(venv_backend='uv')
@@ -218,24 +304,35 @@ KINDS = [nox.param('cpu', id='cpu'), nox.param('gpu', id='gpu')]
 SANDBOX = ['--rm', '--network=none', *(ROOT / 'docker' / 'sandbox.txt').read_text().split()]
 
 
-@nox.session(venv_backend='uv')
-@nox.parametrize('kind', KINDS)
-def image(session, kind):
+def image(session, kind, stack):
     """Builds the image, tests started containers, and runs library and recipe tests inside one; needs no GPU.
 
     TEST names those that run inside (files and folders; a blank between them), by default all.
     """
     install_locked(session, 'tools')
+    session.env['STACK'] = stack
+    if (
+        (ROOT / f'requirements/{FOLDERS[stack]}cuda.in').exists()
+        and stack != REFERENCE
+        and 'TENSORFLOW_WHEEL' not in os.environ
+    ):
+        session.warn("TensorFlow from PyPI takes the place of NVIDIA's wheel; TENSORFLOW_WHEEL= (empty) tests that one")
+        session.env['TENSORFLOW_WHEEL'] = 'pypi'
     name = engine(session, kind)
     session.run(FRONT_DOOR, 'build', external=True)
-    environment = {'ENGINE': name, 'IMAGE': f'tensorflow-with-keras:{kind}'}
-    tests = [f'tests/images/test_{name}.py' for name in ('both', kind)]
+    image = f'tensorflow-with-keras:{kind}' + (f'-{stack}' if stack != REFERENCE else '')
+    environment = {'ENGINE': name, 'IMAGE': image}
+    own = [kind] if stack == REFERENCE or kind == 'cpu' else []  # test_gpu is about CUDA 9.0
+    tests = [f'tests/images/test_{name}.py' for name in ('both', *own)]
     session.run('python', '-m', 'pytest', '-q', *tests, *session.posargs, env=environment)
-    test_image = f'tensorflow-with-keras:{kind}-test'
-    session.run(FRONT_DOOR, 'build', 'test', test_image, external=True)
+    session.run(FRONT_DOOR, 'build', 'test', f'{image}-test', external=True)
     inside = os.environ.get('TEST', 'tests/library tests/recipes').split()
     command = ['python', '-m', 'pytest', '-q', '-p', 'no:cacheprovider', '-n', '2', *inside]
-    session.run(name, 'run', *SANDBOX, test_image, *command, external=True)
+    session.run(name, 'run', *SANDBOX, f'{image}-test', *command, external=True)
+
+
+for kind in ('cpu', 'gpu'):
+    for_stacks([s for s, folder in FOLDERS.items() if f'{folder}{kind}' in LOCKS], kind, venv_backend='uv')(image)
 
 
 @nox.session(venv_backend='uv')
@@ -308,12 +405,16 @@ def lock(session):
     stale = []
     for name, python in LOCKS.items():
         locked = ROOT / 'requirements' / f'{name}.txt'
-        made = work / locked.name
-        if locked.exists():
-            shutil.copy(locked, made)  # uv keeps what it finds there, as far as the .in allows
+        made = work / f'{name.replace("/", "-")}.txt'
+        begin = locked if locked.exists() or '/' not in name else locked.parent.parent.parent / 'cpu.txt'
+        if begin.exists():
+            shutil.copy(begin, made)  # uv keeps what it finds there, as far as the .in allows
         platform = ['--universal'] if python == '3.9' else ['--python-platform', 'x86_64-manylinux_2_28']
         if name == 'cuda':
             platform.append('--no-deps')  # only the libraries in them are wanted
+        overrides = (ROOT / 'requirements' / name).parent / 'overrides.in'
+        if overrides.exists():
+            platform += ['--overrides', str(overrides.relative_to(ROOT))]
         session.run(
             'uv',
             'pip',

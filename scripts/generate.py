@@ -21,13 +21,15 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from scripts import projects_page, symptoms_page  # noqa: E402
-from tensorflow_with_keras import __version__, explain, recipe  # noqa: E402
+from tensorflow_with_keras import __version__, doctor, explain, recipe  # noqa: E402
 
 # The keys of each table of docker/images.toml: those that it must have, those that it may have.
 KEYS = {
     'python': ({'version', 'runtime_base', 'builder_base'}, set()),
     'image': ({'dockerfile', 'title', 'python', 'packages', 'tests'}, {'horovod', 'cuda'}),
+    'stack': (set(), {'cuda', 'wheel'}),
 }
+DOCKERFILE = {'cpu': 'Dockerfile.cpu', 'gpu': 'Dockerfile'}
 README_PINS = ['TensorFlow', 'Keras', 'NumPy', 'SciPy', 'scikit-learn', 'h5py', 'PyYAML', 'gast']
 TOPICS = {
     'data': 'Data: tf.data and TFRecords under Keras',
@@ -88,6 +90,41 @@ def load_settings():
     return found
 
 
+# --- stacks
+
+
+def reference():
+    """Name of the reference stack, which has its locks in requirements/ itself."""
+    versions = locked('cpu')
+    return f'tf{versions["tensorflow"].rpartition(".")[0]}-keras{versions["keras"]}'
+
+
+def stack_locks(settings):
+    """Stack to kind to the name of its lock, the reference stack first."""
+    folders = {path.name for path in (ROOT / 'requirements' / 'stacks').iterdir()}
+    for name in sorted(folders ^ set(settings['stack'])):
+        raise Problem(f'{name} is not both in docker/images.toml, a stack, and a folder of requirements/stacks')
+    found = {reference(): {'cpu': 'cpu', 'gpu': 'gpu'}}
+    for name in settings['stack']:
+        kinds = [kind for kind in DOCKERFILE if (ROOT / f'requirements/stacks/{name}/{kind}.in').exists()]
+        found[name] = {kind: f'stacks/{name}/{kind}' for kind in kinds}
+        if not kinds:
+            raise Problem(f'requirements/stacks/{name} has neither cpu.in nor gpu.in')
+    return found
+
+
+def images(settings):
+    """Name to settings of every image: those that have a table, and those of the stacks."""
+    found = dict(settings['image'])
+    for stack, locks in list(stack_locks(settings).items())[1:]:
+        for kind, lock in locks.items():
+            like = {key: value for key, value in found[kind].items() if key not in ('horovod', 'cuda')}
+            own = {'dockerfile': f'docker/stacks/{stack}/{DOCKERFILE[kind]}', 'title': f'{like["title"]}, {stack}'}
+            cuda = settings['stack'][stack] if kind == 'gpu' else {}
+            found[f'{kind}-{stack}'] = {**like, **own, **cuda, 'packages': lock}
+    return found
+
+
 # --- Dockerfiles
 
 
@@ -102,8 +139,8 @@ def dockerfiles(settings):
     )
     template = environment.get_template('Dockerfile.template')
     made = {}
-    for name, image in settings['image'].items():
-        image = dict(dict.fromkeys(KEYS['image'][1]), **image)
+    for name, image in images(settings).items():
+        image = {'wheel': False, **dict.fromkeys(KEYS['image'][1]), **image}
         if image['dockerfile'] in made:
             raise Problem(f'docker/images.toml: image.{name} has the Dockerfile of another image')
         horovod = [image['horovod']] if image['horovod'] else []
@@ -113,15 +150,21 @@ def dockerfiles(settings):
         bases = settings['python'][image['python']]
         made[image['dockerfile']] = template.render(
             image,
+            lock=image['packages'].rpartition('/')[2],
+            stack=image['packages'].split('/')[-2] if '/' in image['packages'] else reference(),
+            pins='nvidia.pins' if image.get('wheel') else f'cuda-{image["cuda"]}.pins',
+            linked=image['cuda'] == '9.0',  # later builds open the libraries once they look for a GPU
             runtime_base=bases['runtime_base'],
             builder_base=bases['builder_base'],
             versions=versions,
             tensorflow='tensorflow-gpu' if 'tensorflow-gpu' in versions else 'tensorflow',
             project_version=__version__,
         )
-    for path in ROOT.glob('Dockerfile*'):
-        if path.name not in made:
-            raise Problem(f'{path.name} belongs to no image of docker/images.toml: delete it, or add the image')
+    for path in [*ROOT.glob('Dockerfile*'), *ROOT.glob('docker/stacks/*/Dockerfile*')]:
+        if str(path.relative_to(ROOT)) not in made:
+            raise Problem(
+                f'{path.relative_to(ROOT)} belongs to no image of docker/images.toml: delete it, or add the image'
+            )
     return made
 
 
@@ -184,6 +227,49 @@ def doctor_pins(old, _settings):
     return re.sub(r"'([a-z0-9-]+)': '[^']*'", lambda m: f"'{m[1]}': '{version(m[1], versions)}'", old)
 
 
+def doctor_stacks(_old, settings):
+    """What each stack has otherwise than the dict PINS says, by its locks."""
+    names = {*doctor.PINS, *doctor.BUILDS}
+    reference_pins = locked('cpu')
+    made = ['STACKS = {']
+    for stack, locks in stack_locks(settings).items():
+        versions = locked(*locks.values())
+        if settings['stack'].get(stack, {}).get('wheel'):
+            versions['nvidia-tensorflow'] = versions.pop('tensorflow')
+        differ = {n: versions[n] for n in sorted(names) if n in versions and versions[n] != reference_pins.get(n)}
+        made += [f"    '{stack}': {{", *(f"        '{n}': '{v}'," for n, v in differ.items()), '    },']
+    made += ['}', 'CUDA = {  # of its GPU build']
+    made += [f"    '{stack}': '{cuda_of(stack, settings)}'," for stack in stack_locks(settings)]
+    return '\n'.join([*made, '}', ''])
+
+
+def cuda_of(stack, settings):
+    """Version of CUDA that the stack's GPU build wants."""
+    return settings['stack'].get(stack, settings['image']['gpu']).get('cuda', 'none')
+
+
+def stack_table(_old, settings):
+    """What each stack is."""
+    rows = []
+    for stack, locks in stack_locks(settings).items():
+        tensorflow = {}
+        for kind, lock in locks.items():
+            versions = locked(lock)
+            tensorflow[kind] = next((versions[build] for build in doctor.BUILDS if build in versions), None)
+        if settings['stack'].get(stack, {}).get('wheel'):
+            tensorflow['gpu'] = f"NVIDIA's {tensorflow['gpu']}"
+        rows.append(
+            [
+                f'`{stack}`',
+                tensorflow.get('cpu', 'none'),
+                tensorflow.get('gpu', 'none'),
+                versions['keras'],
+                cuda_of(stack, settings),
+            ]
+        )
+    return table(['stack', 'TensorFlow for CPUs', 'for GPUs', 'Keras', 'CUDA'], rows)
+
+
 def dependencies(_old, _settings):
     """What requirements/base.in and cpu.in ask for, for an install by pip."""
     asked = re.findall(r'^[a-z][^\s;]*$', read('requirements/base.in') + read('requirements/cpu.in'), re.M)
@@ -222,9 +308,10 @@ def base_table(_old, settings):
 BLOCKS = {
     'README.md': {'recipes': recipe_tables, 'pins': readme_pins},
     'docs/pins.md': {'pins': pinned_column},
+    'docs/stacks.md': {'stacks': stack_table},
     'docs/images.md': {'images': image_table, 'base images': base_table},
     'pyproject.toml': {'dependencies': dependencies},
-    'tensorflow_with_keras/doctor.py': {'pins': doctor_pins},
+    'tensorflow_with_keras/doctor.py': {'pins': doctor_pins, 'stacks': doctor_stacks},
 }
 
 
@@ -284,6 +371,7 @@ def main(arguments):
     if check and stale:
         sys.exit(f'error: not up to date: {", ".join(stale)}. `make generate` writes what is generated anew.')
     for path in stale:
+        (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
         (ROOT / path).write_text(made[path], encoding='utf-8')
         print(f'generate: wrote {path}')
 

@@ -38,6 +38,10 @@ def run(recipes, name, options, check):
         print('\n'.join('  ' + n for n in recipes), file=sys.stderr)
         return recipe.BAD_USAGE
     args = recipe.parser(name, recipes[name].docstring).parse_args(options)
+    # the front door asks for the stack that it is about to make
+    problem = recipe.stack_problem(recipes[name], os.environ.get('STACK') if check else doctor.stack_of())
+    if problem:
+        recipe.fail(problem, recipe.BAD_USAGE)
     recipe.open_out(args.out)
     if check:
         return say_checked(name, recipes[name].docstring, args, options)
@@ -188,6 +192,8 @@ def main(argv):
     if args.command == 'data':
         return data(args.dataset, args.data_dir)
     recipes = recipe.find()
+    if args.command == 'list' and os.environ.get('STACK'):
+        recipes = {n: r for n, r in recipes.items() if not recipe.stack_problem(r, os.environ['STACK'])}
     if args.command == 'run':
         return run(recipes, args.name, args.options, args.check)
     if not args.command:

@@ -61,7 +61,7 @@ def find():
 
 
 def stack_problem(one, stack):
-    """One sentence that says why a `Recipe` is not for the stack of this name; None where it is, or it is None."""
+    """One sentence that says why a `Recipe` is not for the stack of this name; None where it is, or `stack` is None."""
     if stack is None or not one.stacks or stack in one.stacks:
         return None
     why = re.search(r'^Stacks: [^;]+;\s+(.*?)\.?\s*(?:\n\n|\Z)', one.docstring, re.M | re.S).group(1)

@@ -16,8 +16,13 @@ from tensorflow_with_keras import recipe
 
 ROOT = pathlib.Path(recipe.ROOT)
 SESSIONS = set('default lint tests project projects mutants upstream horovod cluster gpu lock'.split())
-SESSIONS |= {'image(cpu)', 'image(gpu)', 'reproduce(cpu)', 'reproduce(gpu)'}
-BY_HAND = {'default', 'gpu', 'mutants'}  # for a person: needs a GPU, or takes long
+SESSIONS |= {'image(cpu)', 'image(gpu)', 'reproduce(cpu)', 'reproduce(gpu)', 'matrix'}
+BY_HAND = {'default', 'gpu', 'mutants', 'matrix'}  # for a person: needs a GPU, or takes long
+CPU_STACKS = {'tf1.12-keras2.2.4', 'tf1.15-keras2.2.4', 'tf1.15-keras2.3.1'}
+RUNGS = {f'rung({stack})' for stack in CPU_STACKS}
+MATRIX = {f'{what}{stack})' for stack in CPU_STACKS for what in ('tests(', 'upstream(', 'image(cpu, ', 'image(gpu, ')}
+MATRIX |= {'image(gpu, tf1.15-nvidia-keras2.2.4)'}
+SESSIONS |= RUNGS | MATRIX
 
 
 @pytest.fixture
@@ -47,7 +52,7 @@ def test_the_list_asks_neither_engines_nor_pythons(asked, option):
     for more in [], ['-s', 'tests']:
         code, said = nox(option, *more)
         assert code == 0 and asked() == []
-    assert SESSIONS == set(re.findall(r'^[*-] (\S+) -> ', said, re.M))
+    assert SESSIONS == set(re.findall(r'^[*-] (.+?) -> ', said, re.M))
 
 
 def test_a_session_without_its_python_says_how_to_get_one(asked):
@@ -87,8 +92,16 @@ def workflow(name):
 
 def test_hosted_checks_have_a_job_for_every_session():
     jobs = workflow('ci.yml')['jobs']
-    assert {job['session'] for job in jobs['session']['strategy']['matrix']['include']} == SESSIONS - BY_HAND
+    assert {job['session'] for job in jobs['session']['strategy']['matrix']['include']} == SESSIONS - BY_HAND - MATRIX
     assert jobs['session']['steps'][-1]['run'].startswith('.tools/bin/nox -s "${{ matrix.session }}"')
+
+
+def test_the_matrix_is_hosted_on_a_schedule_and_by_hand():
+    matrix = workflow('matrix.yml')
+    assert set(matrix[True]) == {'schedule', 'workflow_dispatch'}  # YAML takes `on` for true
+    [job] = matrix['jobs'].values()
+    assert set(job['strategy']['matrix']['session']) == MATRIX
+    assert any(step.get('run') == '.tools/bin/nox -s "${{ matrix.session }}"' for step in job['steps'])
 
 
 def test_hosted_checks_do_all_that_ci_run_does():

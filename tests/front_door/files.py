@@ -28,7 +28,7 @@ def written_by_hand():
     """Path to text: of every text file what no lock and no generator wrote."""
     found = {}
     for path in sorted(find()):
-        if re.match(r'requirements/.*\.txt$|Dockerfile[^/]*$', path):
+        if re.match(r'requirements/.*\.txt$|(docker/stacks/.*/)?Dockerfile[^/]*$', path):
             continue
         try:
             text = read(path)

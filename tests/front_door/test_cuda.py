@@ -183,7 +183,7 @@ def cudnn():
 
 @pytest.fixture
 def pins(server, tmp_path):
-    """cuda.pins for our own files, by the real one's kinds and lists."""
+    """cuda-9.0.pins for our own files, by the real one's kinds and lists."""
     lines = []
     for kind, name, content in (
         ('installer', 'installer', INSTALLER.encode()),
@@ -192,7 +192,7 @@ def pins(server, tmp_path):
     ):
         server.files['/' + name] = content
         lines.append('file %s %s %s %s' % (kind, name, hashlib.sha256(content).hexdigest(), server.url('/' + name)))
-    with open(os.path.join(ROOT, 'docker', 'cuda.pins')) as f:
+    with open(os.path.join(ROOT, 'docker', 'cuda-9.0.pins')) as f:
         lines += [line.strip() for line in f if line.startswith(('library', 'optional'))]
     (tmp_path / 'pins').write_text('\n'.join(lines) + '\n')
     return str(tmp_path / 'pins')

@@ -9,10 +9,11 @@ import re
 
 import pytest
 
-from tensorflow_with_keras import __version__
+from tensorflow_with_keras import __version__, doctor
 from tensorflow_with_keras.recipe import ROOT
 
-DOCKERFILES = sorted(os.path.basename(path) for path in glob.glob(os.path.join(ROOT, 'Dockerfile*')))
+PLACES = ('Dockerfile*', 'docker/stacks/*/Dockerfile*')
+DOCKERFILES = sorted(os.path.relpath(path, ROOT) for place in PLACES for path in glob.glob(os.path.join(ROOT, place)))
 every = pytest.mark.parametrize('name', DOCKERFILES)
 
 
@@ -76,10 +77,13 @@ def test_a_build_without_a_target_makes_runtime(name):
 
 @every
 def test_its_labels_are_the_versions_of_its_locks(name):
-    lock = locked(re.search(r'/build/install_packages /build/(\w+)\.txt /opt/tfk$', read(name), re.M).group(1))
+    kind = re.search(r'/build/install_packages /build/(\w+)\.txt /opt/tfk$', read(name), re.M).group(1)
+    lock = locked(re.search(r'^COPY requirements/(\S*%s)\.txt' % kind, read(name), re.M).group(1))
     label = next(i for i in stages(name)['common'][1].split('\n') if i.startswith('LABEL org'))
     labels = {key: value.strip('"') for key, value in re.findall(r'([\w.-]+)=("[^"]*")', label)}
     tensorflow = next(package for package in ('tensorflow', 'tensorflow-gpu') if package in lock)
+    stack = labels.pop('stack')
+    assert stack == (name.split('/')[2] if '/' in name else doctor.REFERENCE)
     own = {key: value for key, value in labels.items() if '.' not in key}
     assert own == {package: lock[package] for package in own} and len(own) == 6
     assert labels['org.opencontainers.image.version'] == __version__

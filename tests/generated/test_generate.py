@@ -23,7 +23,8 @@ READS = [
     'pyproject.toml',
 ]
 GENERATED = ['Dockerfile', 'Dockerfile.cpu', 'README.md', 'docs/images.md', 'docs/pins.md']
-GENERATED += ['docs/projects.md', 'docs/symptoms.md', 'pyproject.toml', 'tensorflow_with_keras/doctor.py']
+GENERATED += ['docs/stacks.md', 'docker/stacks/tf1.15-keras2.3.1/Dockerfile.cpu', 'docs/projects.md']
+GENERATED += ['docs/symptoms.md', 'pyproject.toml', 'tensorflow_with_keras/doctor.py']
 
 
 @pytest.fixture
@@ -63,6 +64,8 @@ STALE = [
     ('docs/images.md', '`requirements/gpu.txt`', '`requirements/cpu.txt`'),
     ('docs/pins.md', '| h5py | 2', '| h5py | 3'),
     ('docs/projects.md', '| keras-rl 0.4.2 |', '| keras-rl 0.4.1 |'),
+    ('docs/stacks.md', '| 2.3.1 |', '| 2.3.0 |'),
+    ('docker/stacks/tf1.15-keras2.3.1/Dockerfile.cpu', 'keras="', 'keras="9'),
     ('docs/symptoms.md', '| message | cause |', '| cause | message |'),
     ('pyproject.toml', '"h5py==2', '"h5py==3'),
     ('tensorflow_with_keras/doctor.py', "    'h5py': '2", "    'h5py': '3"),
@@ -86,13 +89,17 @@ def test_every_generated_file_has_such_a_case():
     assert {name for name, _, _ in STALE} == set(GENERATED)
 
 
+NOT_OF_THE_REFERENCE = ('docs/images.md', 'docs/stacks.md', 'docs/symptoms.md', 'pyproject.toml')
+NOT_OF_THE_REFERENCE += ('docker/stacks/tf1.15-keras2.3.1/Dockerfile.cpu',)
+
+
 def test_a_new_version_in_the_locks_gets_everywhere(checkout):
     for lock in ('cpu', 'gpu'):
         text = (checkout / 'requirements' / f'{lock}.txt').read_text()
         (checkout / 'requirements' / f'{lock}.txt').write_text(re.sub(r'^h5py==\S+', 'h5py==7.8.9', text, flags=re.M))
     generate(checkout)
     assert [name for name, text in contents(checkout).items() if '7.8.9' in text] == [
-        name for name in GENERATED if name not in ('docs/images.md', 'docs/symptoms.md', 'pyproject.toml')
+        name for name in GENERATED if name not in NOT_OF_THE_REFERENCE
     ]
     assert "'h5py': '7.8.9'," in (checkout / 'tensorflow_with_keras/doctor.py').read_text()
     assert '| h5py | 7.8.9 | 3.1.0 |' in (checkout / 'docs/pins.md').read_text()  # the other columns are left alone
@@ -144,6 +151,8 @@ def test_another_image_is_a_dozen_lines(checkout):
 
 
 PROBLEMS = [
+    ('docker/images.toml', '"tf1.12-keras2.2.4" = ', '"tf1.13-keras2.2.4" = ', 'tf1.12-keras2.2.4 is not both in'),
+    ('docker/images.toml', '{ cuda = "9.0" }', '{ cudda = "9.0" }', 'stack.tf1.12-keras2.2.4 has an unknown cudda'),
     ('docker/images.toml', 'title = "CPU"', 'title = CPU', 'docker/images.toml is no TOML'),
     ('docker/images.toml', 'title = "CPU"\n', '', 'image.cpu lacks title'),
     ('docker/images.toml', 'title = "CPU"', 'title = "CPU"\ncudda = "9.0"', 'image.cpu has an unknown cudda'),

@@ -7,10 +7,12 @@ import subprocess
 
 import pytest
 
-from tensorflow_with_keras import recipe
+from tensorflow_with_keras import doctor, recipe
 
 ENGINE, IMAGE = os.environ.get('ENGINE'), os.environ.get('IMAGE', '')
 KIND = IMAGE.rsplit(':', 1)[-1].split('-')[0]  # cpu or gpu, also of cpu-distributed
+STACK = os.environ.get('STACK') or doctor.REFERENCE
+ON_REFERENCE = STACK == doctor.REFERENCE
 SANDBOX = ['--network=none', *(pathlib.Path(recipe.ROOT) / 'docker' / 'sandbox.txt').read_text().split()]
 
 
