@@ -1,11 +1,11 @@
 # The front door. `make help` makes its text out of the comments behind the targets.
-export EXAMPLE DATASET EPOCHS ARGS ENGINE GPU MODEL TEST STACK DATE WITH WITHOUT LOCK NETWORK
+export EXAMPLE DATASET EPOCHS ARGS ENGINE GPU MODEL TEST STACK DATE WITH WITHOUT LOCK NETWORK TO OUT INPUTS CUSTOM INPUT_SHAPE STOCK
 # word for word: a command and a folder may have a $ in them
 override export DIR := $(value DIR)
 override export RUN := $(value RUN)
 
 .DEFAULT_GOAL := help
-.PHONY: help list run-example data project inspect explain test test-gpu python36 shell doctor build-cpu build-gpu lint tools generate clean
+.PHONY: help list run-example data project inspect explain migrate test test-gpu python36 shell doctor build-cpu build-gpu lint tools generate clean
 
 help: ## Show this help
 	@echo 'Keras 2.2.4 on TensorFlow 1.9.0. Targets:'
@@ -16,7 +16,8 @@ help: ## Show this help
 	@echo '  EPOCHS        the number of epochs; by default the recipe decides'
 	@echo '  ARGS          more options for the recipe, as in ARGS="--threads 1 --data-dir DIR --out DIR";'
 	@echo '                ARGS=--help lists them all; a path with blanks stands in quotes'
-	@echo '  MODEL         the model file to inspect'
+	@echo '  MODEL         the model file to inspect or migrate'
+	@echo '  TO, OUT, INPUTS, CUSTOM, INPUT_SHAPE, STOCK   of migrate: see docs/migrate.md'
 	@echo '  TEST          the test file, folder or single test to run; by default all'
 	@echo '  STACK         the pair of TensorFlow and Keras, as in STACK=tf1.15-keras2.3.1; docs/stacks.md has them all'
 	@echo '  GPU           1 to train on a GPU of this machine, in a container'
@@ -41,6 +42,9 @@ inspect: ## Say what is in a model file, as in MODEL=model.h5, and whether it lo
 
 explain: ## Say what the error message on standard input means, as in `make explain < log`
 	@scripts/front-door explain
+
+migrate: ## Move a model file to TO=onnx, savedmodel, tf_keras or keras3, with a proof that it answers the same
+	@scripts/front-door migrate
 
 test: tools ## Run the tests of the library, the recipes and these commands, or those of TEST=path
 	@scripts/front-door python36 test && .tools/bin/nox -s "$$(scripts/front-door session)" $${TEST:+-- "$$TEST"}
@@ -74,4 +78,4 @@ generate: tools ## Write what is generated anew: the Dockerfiles, docs/symptoms.
 
 clean: ## Remove the environments and all results, but no data sets
 	scripts/test-engine/dockerd stop
-	rm -rf .nox .projects .python36 .tools .venv .venv.lock .venv-tf* runs
+	rm -rf .nox .projects .python36 .tools .venv .venv.lock .venv-tf* .venv-migrate-* runs

@@ -35,6 +35,9 @@ LOCKS = {
     'cluster': '3.9',
     'project': '3.9',
     'sdists': '3.9',
+    'migrate_old': '3.6',
+    'migrate_new': '3.12',
+    'migrate_tf': '3.12',
 }
 REFERENCE = 'tf1.9-keras2.2.4'  # requirements/*.txt; every other stack is a folder of requirements/stacks
 STACKS = {path.name: f'stacks/{path.name}/' for path in sorted((ROOT / 'requirements' / 'stacks').iterdir())}
@@ -415,6 +418,10 @@ def lock(session):
         overrides = (ROOT / 'requirements' / name).parent / 'overrides.in'
         if overrides.exists():
             platform += ['--overrides', str(overrides.relative_to(ROOT))]
+        if name == 'migrate_old':
+            platform.append('--overrides=requirements/base.in')  # onnx asks for a NumPy that is not the pinned one
+        if name == 'migrate_tf':
+            platform.append('--no-emit-package=tensorflow')  # tensorflow-cpu is the same without CUDA
         session.run(
             'uv',
             'pip',
