@@ -76,6 +76,8 @@ def pins(venv):
 
 def refusal(said, kept):
     """The sentence for a package that would move a pin of the core, or None where that is not why it failed."""
+    if not re.search('No solution found|The conflict is caused by', said):
+        return None
     flat = re.sub(r'\s+', ' ', said)
     for name, version in kept.items():
         written = name.replace('-', '[-_]')
@@ -85,7 +87,7 @@ def refusal(said, kept):
             return f'{name} would be put over the TensorFlow of this environment and end it, so it cannot be added.'
         other = [
             (m[1], m[2])
-            for m in re.finditer(rf'(\S+(?: \d\S*)?) depends on {written}\s*([^\s,]+)', flat, re.I)
+            for m in re.finditer(rf'(\S+(?: \d\S*)?) depends? on {written}\s*([^\s,]+)', flat, re.I)
             if m[2].rstrip('.') != version
         ]
         if other:
