@@ -6,8 +6,8 @@
     keep_core.py added VENV FILE       says what a person added to VENV, before it is made anew, and writes it to FILE
     keep_core.py pip|uv VENV ARGUMENT… what these programs run
 
-Needs only the standard library of Python 3.9. The versions are those of requirements/constraints.txt, which VENV gets a copy of.
-A package that would move one is refused with a sentence that names it, and exit code 2.
+Needs only the standard library of Python 3.9. The versions are those of requirements/constraints.txt, of which
+VENV gets a copy. A package that would move one is refused with a sentence that names it, and exit code 2.
 """
 
 import os
@@ -24,7 +24,7 @@ COPY = 'constraints.txt'  # in the environment
 
 
 def variables(venv):
-    """What a shell in this environment has set. The constraints are an address, since pip and uv split a path at its blanks."""
+    """What a shell in this environment has set: constraints by address, since pip and uv split paths at blanks."""
     constraints = (venv / COPY).absolute().as_uri()
     return {
         'VIRTUAL_ENV': str(venv.absolute()),
@@ -46,7 +46,7 @@ def install(venv, constraints=ROOT / 'requirements' / 'constraints.txt'):
 
 
 def added(venv):
-    """The packages of an environment that are in none of its stamps, VENV/*.stamp, which hold the locks that made it."""
+    """The packages of an environment that are in none of its stamps, VENV/*.stamp, the locks that made it."""
     stamps = [path.read_text(encoding='utf-8') for path in venv.glob('*.stamp')]
     if not stamps or not (venv / 'bin' / 'python').exists():
         return []  # half made
@@ -92,10 +92,16 @@ def refusal(said, kept):
         ]
         if other:
             who, wants = other[0]
-            return f'{who} cannot be added: it needs {name}{wants}, and this environment keeps {name}{version}. An older one may do.'
+            return (
+                f'{who} cannot be added: it needs {name}{wants}, and this environment keeps {name}{version}. '
+                'An older version may do.'
+            )
         wants = [m for m in re.findall(rf'(?<![\w-]){written}\s*([=<>!~][^\s,]*)', flat, re.I) if m != version]
         if wants:
-            return f'{name}{wants[0]} cannot be added: this environment keeps {name}{version}, which TensorFlow and Keras need.'
+            return (
+                f'{name}{wants[0]} cannot be added: this environment keeps {name}{version}, '
+                'which TensorFlow and Keras need.'
+            )
     return None
 
 

@@ -96,7 +96,7 @@ def forced(venv):
 def run_uv(project, *arguments, doing):
     code, said = resolve.uv(*arguments, doing=doing)
     if code:
-        uv_errors.refuse(said, project, resolve.asker(project, project.state))
+        uv_errors.refuse(said, project, resolve.asker(project))
     return said
 
 
@@ -134,8 +134,8 @@ def develop(project, venv, site):
 
 
 # what make hands us, which a project's own program may read in another sense; and what would bring in another Python
-OURS = """ARGS DATASET DATE DIR ENGINE EPOCHS EXAMPLE GPU LOCK MAKEFLAGS MAKELEVEL MAKEOVERRIDES MFLAGS MODEL NETWORK PYTHON36
-    PYTHONHOME PYTHONPATH RUN TEST WITH WITHOUT""".split()
+OURS = """ARGS DATASET DATE DIR ENGINE EPOCHS EXAMPLE GPU LOCK MAKEFLAGS MAKELEVEL MAKEOVERRIDES MFLAGS MODEL NETWORK
+    PYTHON36 PYTHONHOME PYTHONPATH RUN TEST WITH WITHOUT""".split()
 
 
 def variables(venv):

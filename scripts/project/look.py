@@ -28,7 +28,7 @@ MOST_ENTRIES = 100_000  # a folder of data holds millions of files; code comes b
 
 @dataclasses.dataclass
 class Asked:
-    """One requirement: as it is written, where, and what the resolver is given for it (nothing where it is left out)."""
+    """One requirement: as it is written, where, and what the resolver is given for it (nothing if it is left out)."""
 
     text: str
     source: str
@@ -181,7 +181,7 @@ def imported(text):
 
 TF2 = re.compile(
     r'\btf\.function\b|\btf\.random\.set_seed\b|\btf\.config\.(?:list_physical|experimental)|\btf\.compat\.v[12]\b'
-    r'|\btensorflow\.compat\.v[12]\b|\btensorflow_addons\b|\bkeras\.ops\b|\bset_random_seed\(.*# tf2|\btf\.GradientTape\b'
+    r'|\btensorflow\.compat\.v[12]\b|\btensorflow_addons\b|\bkeras\.ops\b|\btf\.GradientTape\b'
 )
 TF1 = re.compile(
     r'\btf\.(?:Session|InteractiveSession|placeholder|contrib|app|flags|ConfigProto|set_random_seed|get_variable)\b'
@@ -246,7 +246,7 @@ def asked(text, source, given=None, why=''):
 
 
 def requirements_file(project, path, seen=None):
-    """The requirements of a file in pip's format, with those of the files that it names by -r; -c goes to constraints."""
+    """The requirements of a file in pip's format, those of the files that it names by -r too; -c are constraints."""
     seen = set() if seen is None else seen
     if path in seen:
         return []
@@ -619,7 +619,8 @@ def find_date(project, code, wanted):
 # --- all of it
 
 
-LAST = {'tensorflow': ('2.0.0a0', '1.15.5'), 'keras': ('2.4', '2.3.1')}  # where the next generation begins; the last before
+# where the next generation begins, and the last version before it
+LAST = {'tensorflow': ('2.0.0a0', '1.15.5'), 'keras': ('2.4', '2.3.1')}
 
 
 def outside(name, specifier):
@@ -651,7 +652,8 @@ def check_kind(project, code):
                 f'this project is PyTorch code ({where} has torch) and names no Keras: nothing here helps it.'
             )
         raise Refused(
-            f'nothing in {project.directory} names Keras or TensorFlow: name another folder, or what it needs by WITH=keras.'
+            f'nothing in {project.directory} names Keras or TensorFlow: name another folder, or give it Keras by '
+            'WITH=keras.'
         )
     if code.tf2 and not code.tf1 and 'keras' not in code.imports:
         raise Refused(

@@ -2,7 +2,7 @@
 
 
 class Refused(Exception):
-    """One sentence that says what is wrong and what to do, and the exit code: 2 (the arguments, the project), 3 (the machine)."""
+    """A sentence that says what is wrong and what to do; the exit code: 2 (arguments, project), 3 (machine)."""
 
     def __init__(self, sentence, code=2):
         super().__init__(sentence)

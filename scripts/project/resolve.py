@@ -118,10 +118,9 @@ def configuration(project, exempt, more):
         build[entry['name']] += [f'{n}=={project.core[n]}' if n in project.core else n for n in entry['requires']]
     constraints = [e['requirement'] for e in data['build_constraint'] if project.date < e.get('until', '9999')]
     lines = [f'exclude-newer = "{project.date}T23:59:59Z"']
-    metadata = [f'{{ name = {quote(m["name"])}, version = {quote(m["version"])}, requires-dist = {quote(m["requires"])} }}'
-                if 'version' in m else
-                f'{{ name = {quote(m["name"])}, requires-dist = {quote(m["requires"])} }}'
-                for m in data['metadata'] if below(m, project)]  # fmt: skip
+    metadata = [
+        f'{{ name = {quote(entry["name"])}, requires-dist = {quote(entry["requires"])} }}' for entry in data['metadata']
+    ]
     lines.append(f'dependency-metadata = [{", ".join(metadata)}]')
     lines.append('[exclude-newer-package]')
     dates = {entry['name']: entry.get('until') for entry in data['exempt']}
@@ -150,11 +149,6 @@ def need_for_build(project, folder, error):
     made = text.split(BUILD)[0] + BUILD + '\n' + ''.join(f'{quote(n)} = {r}\n' for n, r in build.items())
     (folder / 'uv.toml.new').write_text(made, encoding='utf-8')
     os.replace(folder / 'uv.toml.new', path)
-
-
-def below(entry, project):
-    """Whether an entry of metadata is for this date: what is newer than `to` reads well."""
-    return project.date <= entry.get('to', '9999')
 
 
 def too_old(project):
@@ -222,12 +216,12 @@ def compile_once(project, folder, exempt, more):
         folder / 'in.txt', '-o', folder / 'out.txt', doing='resolving',
     )  # fmt: skip
     if code:
-        uv_errors.refuse(said, project, asker(project, folder))
+        uv_errors.refuse(said, project, asker(project))
     return blocks((folder / 'out.txt').read_text(encoding='utf-8'))
 
 
-def asker(project, folder):
-    """A function that asks uv about one requirement, as of the project's date, another, or none: (code, what it said)."""
+def asker(project):
+    """A function that asks uv about one requirement, as of the project's date, another or none: (code, said)."""
 
     def ask(*arguments, requirements, date=project.date):
         with tempfile.TemporaryDirectory() as work:
@@ -331,7 +325,7 @@ def notebook(project, options):
             work / 'in.txt', '-o', work / 'out.txt', doing='resolving',
         )  # fmt: skip
         if code:
-            uv_errors.refuse(said, project, asker(project, folder))
+            uv_errors.refuse(said, project, asker(project))
         found = blocks((work / 'out.txt').read_text(encoding='utf-8'))
         text = first + ''.join(b for n, b in found.items() if n not in blocks(lock))
         (work / 'notebook.txt').write_text(text, encoding='utf-8')

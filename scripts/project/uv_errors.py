@@ -105,8 +105,8 @@ def refuse(said, project, ask):
     asked = ', '.join(dict.fromkeys(f'{a.text} ({a.source})' for a in named))
     name = named[0].name if named else 'NAME'
     raise Refused(
-        f'{asked or "what the project asks"} cannot be had together {as_of}: WITH={name}==VERSION replaces what is asked, '
-        f'WITHOUT={name} leaves it out. uv says: {cause(flat)}'
+        f'{asked or "what the project asks"} cannot be had together {as_of}: WITH={name}==VERSION replaces what is '
+        f'asked, WITHOUT={name} leaves it out. uv says: {cause(flat)}'
     )
 
 
@@ -129,7 +129,7 @@ def built(said):
 
 
 def first_release(project, name, ask):
-    """The first version that meets what the project asks of a package, for Python 3.6, and its day. None if there is none."""
+    """The first version that meets what the project asks of a package, for Python 3.6, and its day; else None."""
     specifiers = [a.given for a in project.requirements if a.name == name and a.given] or [name]
     code, said = ask(
         '--no-header', '--no-annotate', '--no-deps', '--resolution', 'lowest', requirements=specifiers[0], date=None

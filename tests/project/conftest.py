@@ -1,4 +1,4 @@
-"""A registry of tiny packages on this machine, and a checkout whose lock is made of them: no test needs a network for it."""
+"""A registry of tiny packages on this machine, and a checkout whose lock is made of them: without a network."""
 
 import base64
 import contextlib
@@ -21,19 +21,13 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / 'scripts' / 'project'), str(ROOT / 'scripts')]
-CORE = {
-    'tensorflow': '1.9.0',
-    'tensorboard': '1.9.0',
-    'keras': '2.2.4',
-    'keras-applications': '1.0.6',
-    'keras-preprocessing': '1.1.2',
-    'numpy': '1.16.2',
-    'h5py': '2.10.0',
-    'pyyaml': '3.13',
-    'gast': '0.2.2',
-    'protobuf': '3.19.6',
-}
-REST = {'scipy': '1.2.3', 'six': '1.17.0'}  # of the lock, and not of its core
+
+import look  # noqa: E402
+
+LOCKED = dict(re.findall(r'^([a-z0-9-]+)==([^\s;]+)', (ROOT / 'requirements' / 'cpu.txt').read_text(), re.M))
+NUMPY, SCIPY = LOCKED['numpy'], LOCKED['scipy']
+CORE = {name: LOCKED[name] for name in look.corrections()['core'] if name in LOCKED}
+REST = {name: LOCKED[name] for name in ('scipy', 'six')}  # of the lock, and not of its core
 
 
 def wheel(name, version, requires=(), code='', python=''):
@@ -208,7 +202,7 @@ def registry():
 
 @pytest.fixture(scope='session')
 def checkout(tmp_path_factory, registry):
-    """A copy of what `make project` needs, with a lock made of the registry's packages. Its path has a blank and an umlaut."""
+    """A copy of what `make project` needs, with a lock of the registry's packages; blanks and umlauts in its path."""
     top = tmp_path_factory.mktemp('ein Verzeichnis ü')
     for name in ('scripts', 'docker'):
         shutil.copytree(ROOT / name, top / name, ignore=shutil.ignore_patterns('__pycache__'))
@@ -227,7 +221,7 @@ def checkout(tmp_path_factory, registry):
         'constraints.txt': core + 'tensorflow-gpu<0\n',
         'cpu.in': '-r base.in\ntensorflow==1.9.0\n',
         'gpu.in': '-r base.in\ntensorflow-gpu==1.9.0\n',
-        'base.in': 'keras==2.2.4\nnumpy==1.16.2\nh5py==2.10.0\ngast==0.2.2\nscipy==1.2.3\n',
+        'base.in': ''.join(f'{n}=={LOCKED[n]}\n' for n in ('keras', 'numpy', 'h5py', 'gast', 'scipy')),
     }.items():
         (requirements / name).write_text(text)
     return top
@@ -235,7 +229,7 @@ def checkout(tmp_path_factory, registry):
 
 @pytest.fixture
 def make(tmp_path, checkout):
-    """Writes a project: make({'train.py': …}, name=…, day=…) returns its folder. Every file is of that day."""
+    """A function that writes a project, each file of the day given, and returns its folder."""
 
     def make(files, name='project', day='2018-10-01'):
         top = tmp_path / name

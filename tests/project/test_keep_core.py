@@ -7,7 +7,7 @@ import sys
 
 import keep_core
 import pytest
-from conftest import ROOT, sdist, wheel
+from conftest import NUMPY, ROOT, sdist, wheel
 
 UV = str(ROOT / '.tools' / 'bin' / 'uv')
 
@@ -19,10 +19,12 @@ def installers(tmp_path_factory, python36):
     wheels = top / 'wheels'
     wheels.mkdir()
     for made in (
-        wheel('numpy', '1.16.2'), wheel('numpy', '1.19.5'), wheel('tfk-plotter', '1.0', requires=['numpy>=1.8']),
-        wheel('tensorflow', '1.9.0'), wheel('tensorflow-gpu', '1.9.0'), wheel('tfk-hungry', '2.0', requires=['numpy>=1.17']),
+        wheel('numpy', NUMPY), wheel('numpy', '1.19.5'), wheel('tfk-plotter', '1.0', requires=['numpy>=1.8']),
+        wheel('tensorflow', '1.9.0'), wheel('tensorflow-gpu', '1.9.0'),
+        wheel('tfk-hungry', '2.0', requires=['numpy>=1.17']),
         wheel('tfk-choosy', '1.0', requires=['numpy']), wheel('tfk-choosy', '2.0', requires=['numpy>=1.17']),
-        wheel('tfk-wants-gpu', '1.0', requires=['tensorflow-gpu']), sdist('tfk-broken', '1.0', prepare='raise ValueError("numpy==1.16.2")'),
+        wheel('tfk-wants-gpu', '1.0', requires=['tensorflow-gpu']),
+        sdist('tfk-broken', '1.0', prepare=f'raise ValueError("numpy=={NUMPY}")'),
     ):  # fmt: skip
         (wheels / made[0]).write_bytes(made[1])
     venv = top / 'venv'
@@ -57,9 +59,9 @@ def versions(installers):
 @pytest.mark.parametrize(
     'asked, words',
     [
-        ('numpy==1.19.5', ['numpy==1.19.5 cannot be added', 'keeps numpy==1.16.2']),
+        ('numpy==1.19.5', ['numpy==1.19.5 cannot be added', f'keeps numpy=={NUMPY}']),
         ('numpy>1.17', ['numpy>1.17 cannot be added']),
-        ('tfk-hungry', ['tfk-hungry', 'cannot be added', 'numpy>=1.17', 'keeps numpy==1.16.2']),
+        ('tfk-hungry', ['tfk-hungry', 'cannot be added', 'numpy>=1.17', f'keeps numpy=={NUMPY}']),
         ('tensorflow-gpu', ['tensorflow-gpu would be put over']),
         ('tfk-wants-gpu', ['tensorflow-gpu would be put over']),
     ],
@@ -69,7 +71,7 @@ def test_what_would_move_the_core_is_refused_by_name(add, installers, asked, wor
     done = add(asked)
     last = done.stderr.splitlines()[-1]
     assert done.returncode == 2 and last.startswith('error: ') and all(word in last for word in words), done.stderr
-    assert versions(installers) == before and before['numpy'] == '1.16.2'
+    assert versions(installers) == before and before['numpy'] == NUMPY
 
 
 def test_other_packages_are_added_and_an_older_one_where_the_newest_does_not_fit(add, installers):
@@ -96,7 +98,7 @@ def test_python_m_pip_keeps_it_too_where_the_shell_has_the_variables(installers)
 def test_what_was_added_by_hand_is_known(installers, tmp_path):
     stamp = installers.venv / 'lock.stamp'
     assert keep_core.added(installers.venv) == []  # half made: nobody knows
-    stamp.write_text('a lock\nnumpy==1.16.2 \\\n    --hash=x\ntensorflow==1.9.0\npip==21.3.1 \\\n')
+    stamp.write_text(f'a lock\nnumpy=={NUMPY} \\\n    --hash=x\ntensorflow==1.9.0\npip==21.3.1 \\\n')
     assert installers('pip', 'install', 'tfk-plotter').returncode == 0
     assert keep_core.added(installers.venv) == ['tfk-plotter==1.0']
     script = [
@@ -108,7 +110,9 @@ def test_what_was_added_by_hand_is_known(installers, tmp_path):
     ]
     done = subprocess.run(script, capture_output=True, text=True)
     assert (
-        done.returncode == 0 and 'tfk-plotter==1.0' in done.stderr and (tmp_path / 'list').read_text() == 'tfk-plotter==1.0\n'
+        done.returncode == 0
+        and 'tfk-plotter==1.0' in done.stderr
+        and (tmp_path / 'list').read_text() == 'tfk-plotter==1.0\n'
     )
     stamp.unlink()
 

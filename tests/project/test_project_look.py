@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (tables of files, one a line)
 """What a folder asks for, in every way that projects of those years said it. Nothing is resolved here."""
 
 import datetime

@@ -15,7 +15,7 @@ import time
 import look
 import pytest
 import uv_errors
-from conftest import ROOT
+from conftest import NUMPY, ROOT, SCIPY
 from project_error import Refused
 
 WHOLE = """\
@@ -35,15 +35,15 @@ def shared(tmp_path_factory):
 
 
 def test_asked_got_and_why(make, call):
-    """The core is forced, the rest of the lock stays where nothing else is asked, and a word is said of each difference."""
+    """The core is forced, the rest of the lock stays where nothing else is asked, and each difference is said."""
     result = call(make({'requirements.txt': WHOLE}, name='mein Projekt ü'))
     assert result.code == 0, result.err
     lock = result.lock
-    assert lock['numpy'] == '1.16.2' and lock['keras'] == '2.2.4' and lock['tensorflow'] == '1.9.0'
-    assert lock['scipy'] == '1.2.3' and lock['plotter'] == '1.1' and lock['cv-lib'] == '3.4'
+    assert lock['numpy'] == NUMPY and lock['keras'] == '2.2.4' and lock['tensorflow'] == '1.9.0'
+    assert lock['scipy'] == SCIPY and lock['plotter'] == '1.1' and lock['cv-lib'] == '3.4'
     assert 'tensorflow-gpu' not in lock and 'needs-nothing' not in lock
     rows = {row[0]: row[1:] for row in result.json['table']}
-    assert rows['numpy==1.14.5'][0] == 'numpy 1.16.2' and 'core' in rows['numpy==1.14.5'][1]
+    assert rows['numpy==1.14.5'][0] == f'numpy {NUMPY}' and 'core' in rows['numpy==1.14.5'][1]
     assert rows['tensorflow-gpu==1.12'][0] == 'tensorflow 1.9.0'
     assert 'another machine' in rows['cv-lib @ file:///tmp/build/cv_lib/work'][1]
     assert len(rows) == 3
@@ -67,15 +67,15 @@ def test_on_a_gpu_the_other_build_is_left_out(make, call):
 def test_what_another_package_wants_of_the_core_is_overruled_and_said(make, call):
     folder = make({'requirements.txt': 'keras\nhungry\nwants-gpu\n'})
     result = call(folder, RUN='python -c "import hungry, wants_gpu, numpy, keras; print(numpy.__version__)"')
-    assert result.code == 0 and result.out == '1.16.2\n', result.err
+    assert result.code == 0 and result.out == f'{NUMPY}\n', result.err
     assert 'tensorflow-gpu' not in result.lock
-    assert 'hungry asks for numpy>=1.17, and has 1.16.2 here.' in call(folder).out
+    assert f'hungry asks for numpy>=1.17, and has {NUMPY} here.' in call(folder).out
 
 
 @pytest.mark.parametrize(
     'asks, date, version',
     [('plotter', '2018-05-01', '1.0'), ('plotter', '2020-03-01', '2.0'), ('scipy<1.2', '2018-05-06', '1.1.0'),
-     ('scipy>1.2.3', '2019-06-01', '1.3.0'), ('scipy>=1.1', '2018-05-01', '1.2.3')],
+     (f'scipy>{SCIPY}', '2019-06-01', '1.3.0'), ('scipy>=1.1', '2018-05-01', SCIPY)],
 )  # fmt: skip
 def test_as_of_the_date(make, call, asks, date, version):
     """A package of our lock too, where another version than the lock's is asked."""
@@ -87,7 +87,7 @@ def test_as_of_the_date(make, call, asks, date, version):
 @pytest.mark.parametrize(
     'asks, code, words',
     [
-        ('young>=1.0', 2, ['young>=1.0 (requirements.txt)', 'young 1.0 is of 2019-06-15', 'DATE=2019-06-15', 'WITHOUT=young']),
+        ('young>=1.0', 2, ['young>=1.0 (requirements.txt)', 'young 1.0 is of', 'DATE=2019-06-15', 'WITHOUT=young']),
         ('young==1.1', 2, ['young 1.1 is of 2020-06-15', 'DATE=2020-06-15']),
         ('scipy>=1.3', 2, ['scipy 1.3.0 is of 2019-05-17', 'DATE=2019-05-17']),
         ('plotter==7', 2, ['plotter==7 (requirements.txt)', 'no such version', 'WITH=plotter==VERSION']),
@@ -97,7 +97,7 @@ def test_as_of_the_date(make, call, asks, date, version):
         ('moderner==0.9', 2, ['for Python>=3.7', 'WITH=moderner==0.8']),
         ('plotter==1.0\nplotter==1.1', 2, ['plotter==1.0', 'plotter==1.1', 'together', 'WITH=plotter==VERSION']),
         ('x @ git+https://127.0.0.1:1/x.git', 3, ['https://127.0.0.1:1/x.git could not be fetched', 'WITHOUT=x']),
-        ('broken-c', 3, ['broken-c==1.0 could not be built', 'foo.c:7: fatal error: png.h', 'command gcc failed', 'WITHOUT=broken-c']),
+        ('broken-c', 3, ['broken-c==1.0 could not', 'foo.c:7: fatal error: png.h', 'gcc failed', 'WITHOUT=broken-c']),
         ('needs-magic', 3, ["No module named 'no_such_module'", 'WITHOUT=needs-magic']),
     ],
 )  # fmt: skip
@@ -287,8 +287,9 @@ def test_what_the_machine_lacks(said, words):
     assert caught.value.code == 3 and '\n' not in str(caught.value)
 
 
-def test_without_a_registry(make, call):
-    result = call(make({'requirements.txt': 'keras\nplotter\n'}), environment={'UV_DEFAULT_INDEX': 'http://127.0.0.1:1/simple', 'UV_CACHE_DIR': '/tmp/none'})  # fmt: skip
+def test_without_a_registry(make, call, tmp_path):
+    nowhere = {'UV_DEFAULT_INDEX': 'http://127.0.0.1:1/simple', 'UV_CACHE_DIR': str(tmp_path / 'cache')}
+    result = call(make({'requirements.txt': 'keras\nplotter\n'}), environment=nowhere)
     assert result.code == 3 and 'registry was not reached' in result.err, result.err
 
 
