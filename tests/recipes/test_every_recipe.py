@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tensorflow_with_keras import __main__, recipe
+from tensorflow_with_keras import __main__, doctor, recipe
 from tensorflow_with_keras.recipe import ROOT
 
 RULES = 'see CONTRIBUTING.md, "Add a recipe"'
@@ -56,7 +56,7 @@ def test_the_stacks_that_it_is_for_are_stacks_and_the_reason_is_there(name):
     """`Stacks: NAME, NAME; why`, which scripts/front-door and docs/compatibility.md read."""
     paragraph = re.search(r'^Stacks: .*?(?=\n\n)', RECIPES[name].docstring, re.M | re.S)
     assert bool(paragraph) == bool(RECIPES[name].stacks), 'in one line, names and ";"; ' + RULES
-    known = ['tf1.9-keras2.2.4'] + os.listdir(os.path.join(ROOT, 'requirements', 'stacks'))
+    known = list(doctor.STACKS)
     assert set(RECIPES[name].stacks) <= set(known) and 'tf1.9-keras2.2.4' in (RECIPES[name].stacks or known)
     if paragraph:
         assert len(paragraph.group().split(';', 1)[1].split()) > 3 and len(RECIPES[name].stacks) < len(known), RULES
