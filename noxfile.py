@@ -362,6 +362,18 @@ def cluster(session):
     session.run(name, 'run', *SANDBOX, test_image, *inside, external=True)
 
 
+@nox.session(venv_backend='uv')
+def migrate(session):
+    """Model files moved to newer frameworks: every layer by every target, wrong migrations; `-- quick` takes fewer."""
+    install_locked(session, 'tools')
+    for name in ('old', 'new', 'tf'):
+        session.run(FRONT_DOOR, 'migrate-venv', name, external=True)
+    arguments = [each for each in session.posargs if each != 'quick']
+    quick = {'MIGRATE_QUICK': '1'} if 'quick' in session.posargs else {}
+    tests = [] if any(each.startswith('tests/') for each in arguments) else ['tests/migrate']
+    session.run('python', '-m', 'pytest', '-q', '--timeout', '1800', *tests, *arguments, env=quick)
+
+
 @nox.session(venv_backend='none')
 def gpu(session):
     """The recipes' tests on a real GPU, its results against the CPU's; fails where there is no GPU."""

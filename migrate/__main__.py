@@ -102,9 +102,7 @@ def check_model(path):
             f'{path} was written by tf.keras ({version}): tf-keras, or the TensorFlow that wrote it, reads it directly'
         )
     if numbers >= (2, 3):
-        raise Refused(
-            f'{path} was written by Keras {version}: the stack that reads it is Keras 2.3.1 on TensorFlow 1.15'
-        )
+        raise Refused(f'{path} was written by Keras {version}: the stack that reads it is Keras 2.3 on TensorFlow 1.15')
     if attributes.get('backend', 'tensorflow') != 'tensorflow':
         raise Refused(
             f'{path} was written by Keras on {attributes["backend"]}, whose convolutions are turned round: load '

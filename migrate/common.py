@@ -7,7 +7,7 @@ import re
 import sys
 import traceback
 
-FULL = re.compile('No space left|File too large|Disk quota|[Ee]rrno = (28|27)')
+FULL = re.compile('No space left|requested and [0-9]+ written|File too large|Disk quota|[Ee]rrno = (28|27)')
 NO_SPACE = 'the disk is full, or may not hold a file of this size: make room, or name another folder in OUT'
 
 

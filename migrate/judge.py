@@ -1,9 +1,12 @@
-"""Compares what both sides answered, and writes proof.json and proof.md."""
+"""Compares what both sides answered. `python -m migrate.judge JOBS` writes proof.json into the folder of each job."""
 
 import json
 import os
+import sys
 
 import numpy as np
+
+from .common import run_jobs, write_json
 
 SMALL, DEEP = 1e-5, 1e-4  # tolerated difference, relative to the largest answer
 DEEP_FROM = 20  # layers with weights
@@ -151,3 +154,11 @@ def finite(value):
     if isinstance(value, (float, np.floating)):
         return float(value) if np.isfinite(value) else str(value)
     return value
+
+
+def work(job):
+    write_json(finite(judge(job['work'])), job['work'], 'proof.json')
+
+
+if __name__ == '__main__':
+    run_jobs(sys.argv[1], work)

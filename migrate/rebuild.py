@@ -336,21 +336,43 @@ def trace(keras, model, description):
     layers = find(model, description, '', {})
     keys, outputs = [], []
 
-    def call(layer, path, tensors, keywords, trace):
-        made = layers['/'.join(part.rsplit(':', 1)[0] for part in path.split('/'))] if ':' in path else layers[path]
+    def inside(layer, path, tensors, keywords, trace):  # a nested model's layers, called once more
+        made = layers['/'.join(part.rsplit(':', 1)[0] if ':' in part else part for part in path.split('/'))]
         if layer['model'] and layer['class'] != 'TimeDistributed':
-            return walk(layer['model'], call, tensors, path + '/', trace)
+            return walk(layer['model'], inside, tensors, path + '/', trace)
+        before_activation(layer, made, path, tensors, keywords)
+        return apply(made, layer, tensors, keywords)
+
+    def before_activation(layer, made, path, tensors, keywords):
         if path + '@logits' in description['layer_order']:
-            plain = type(made).from_config({**made.get_config(), 'activation': 'linear', 'name': made.name + '_logits'})
+            config = {**made.get_config(), 'activation': 'linear', 'name': made.name + '_logits'}
+            plain = type(made).from_config(config)
             outputs.extend(apply(plain, layer, tensors, keywords))
             plain.set_weights(made.get_weights())
             keys.append(path + '@logits')
-        return apply(made, layer, tensors, keywords)
+
+    graph = nodes_of(model)
+
+    def top(layer, path, tensors, keywords, trace):  # the file's own graph, as it is
+        made = layers[layer['name']]
+        number = int(path.rsplit(':', 1)[1]) if path != layer['name'] else 0
+        if layer['model'] and layer['class'] != 'TimeDistributed':
+            walk(layer['model'], inside, tensors, path + '/', trace)
+        else:
+            before_activation(layer, made, path, tensors, keywords)
+        out = [node for node in made._inbound_nodes if id(node) in graph][number].outputs
+        return list(out) if isinstance(out, (list, tuple)) else [out]
 
     calls = []
-    walk(description, call, model.inputs, trace=calls)
+    walk(description, top, model.inputs, trace=calls)
     for path, _, out in calls:
         for n, tensor in enumerate(out):
             keys.append(path + ('#%d' % n if n else ''))
             outputs.append(tensor)
     return keras.Model(model.inputs, outputs), keys
+
+
+def nodes_of(model):
+    """The ids of the calls that make up a model's graph."""
+    model = getattr(model, '_functional', None) or model  # of a Sequential of Keras 3
+    return {id(node) for nodes in model._nodes_by_depth.values() for node in nodes}

@@ -1,0 +1,121 @@
+"""What a user can get wrong: one sentence, exit code 2 or 3, nothing left behind."""
+
+import os
+import resource
+import subprocess
+
+import pytest
+from conftest import HERE, ROOT, run
+
+MAKE = """
+import sys, h5py, keras
+from keras import layers as L
+folder = sys.argv[1]
+model = keras.Sequential([L.Dense(4, input_shape=(6,)), L.Lambda(lambda x: x * 2, name='twice')])
+model.save(folder + '/lambda.h5')
+model = keras.Sequential([L.Dense(300, input_shape=(600,)), L.Dense(300)])
+model.save(folder + '/good.h5')
+model.save_weights(folder + '/weights.h5')
+keras.Sequential([L.InputLayer((6,)), L.Dense(4)]).save(folder + '/shapeless.h5')
+data = open(folder + '/good.h5', 'rb').read()
+open(folder + '/half.h5', 'wb').write(data[:len(data) // 2])
+for name, version in (('tf', b'2.1.6-tf'), ('later', b'2.3.1')):
+    open(folder + '/%s.h5' % name, 'wb').write(data)
+    with h5py.File(folder + '/%s.h5' % name, 'a') as file:
+        file.attrs['keras_version'] = version
+sys.path.insert(0, sys.argv[2])
+from custom_old import Scaled
+keras.Sequential([Scaled(2.0, input_shape=(6,))]).save(folder + '/custom.h5')
+open(folder + '/text.h5', 'w').write('no HDF5')
+open(folder + '/broken.py', 'w').write('import nothing_of_that_name\\nScaled = 1\\n')
+"""
+
+
+@pytest.fixture(scope='module')
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('bäd files')
+    run('old', '-c', MAKE, folder, HERE)
+    return folder
+
+
+def migrate(files, tmp_path, model, to='onnx', **options):
+    """Exit code and last line on standard error; checks that nothing is left, and no traceback is shown."""
+    out = tmp_path / 'out'
+    env = {**os.environ, 'MODEL': str(files / model), 'TO': to, 'OUT': str(out), **options}
+    limit = options.pop('limit', None)
+    env.pop('limit', None)
+    done = subprocess.run(
+        [str(ROOT / 'scripts' / 'front-door'), 'migrate'],
+        env=env,
+        capture_output=True,
+        text=True,
+        preexec_fn=limit and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))),
+    )
+    assert 'Traceback' not in done.stderr
+    if done.returncode != 0:
+        assert not list(tmp_path.iterdir()), list(tmp_path.iterdir())
+    return done.returncode, done.stderr.strip().split('\n')[-1]
+
+
+@pytest.mark.parametrize(
+    'model, options, code, words',
+    [
+        ('none.h5', {}, 2, 'there is no file'),
+        ('text.h5', {}, 2, 'no HDF5 file'),
+        ('half.h5', {}, 3, 'half.h5'),
+        ('weights.h5', {}, 3, 'weights and no architecture'),
+        ('tf.h5', {}, 3, 'tf.keras'),
+        ('later.h5', {}, 3, 'Keras 2.3 on TensorFlow 1.15'),
+        ('good.h5', {'to': 'tflite'}, 2, 'onnx, savedmodel, tf_keras, keras3'),
+        ('good.h5', {'to': ''}, 2, 'TO='),
+        ('good.h5', {'CUSTOM': 'layers'}, 2, 'layers.py:Name'),
+        ('good.h5', {'CUSTOM': 'none.py:Name'}, 2, 'no such file'),
+        ('good.h5', {'INPUTS': 'none.npy'}, 2, 'no such file'),
+        ('good.h5', {'INPUT_SHAPE': 'a,b'}, 2, 'is no shape'),
+        ('good.h5', {'STOCK': '1'}, 2, 'TO=keras3'),
+    ],
+)
+def test_what_shows_before_anything_is_run(files, tmp_path, model, options, code, words):
+    got, sentence = migrate(files, tmp_path, model, **options)
+    assert got == code and words in sentence and sentence.startswith('error: ')
+
+
+@pytest.mark.parametrize(
+    'model, options, code, words',
+    [
+        ('shapeless.h5', {}, 3, 'INPUT_SHAPE'),
+        ('custom.h5', {}, 2, 'Unknown layer: Scaled'),
+        ('custom.h5', {'CUSTOM': '{files}/broken.py:Scaled'}, 2, 'nothing_of_that_name'),
+        ('lambda.h5', {'to': 'keras3'}, 2, 'twice'),
+        ('good.h5', {'INPUTS': '{files}/text.h5'}, 2, 'cannot be read'),
+        ('good.h5', {'limit': 100_000}, 3, 'the disk is full'),
+    ],
+)
+def test_what_shows_when_the_model_is_read(files, tmp_path, model, options, code, words):
+    options = {key: value.format(files=files) if isinstance(value, str) else value for key, value in options.items()}
+    got, sentence = migrate(files, tmp_path, model, **options)
+    assert got == code and words in sentence and sentence.startswith('error: ')
+
+
+def test_that_a_folder_with_other_things_is_left_alone(files, tmp_path):
+    out = tmp_path / 'out'
+    out.mkdir()
+    (out / 'mine.txt').write_text('mine')
+    env = {**os.environ, 'MODEL': str(files / 'good.h5'), 'TO': 'onnx', 'OUT': str(out)}
+    done = subprocess.run([str(ROOT / 'scripts' / 'front-door'), 'migrate'], env=env, capture_output=True, text=True)
+    assert done.returncode == 2 and 'other things' in done.stderr
+    assert (out / 'mine.txt').read_text() == 'mine'
+
+
+def test_a_whole_run_and_its_program(files, tmp_path):
+    """load.py runs with nothing of this repository, and a second run replaces the first."""
+    for _ in range(2):
+        code, _ = migrate(files, tmp_path, 'good.h5', to='keras3')
+        assert code == 0
+    out = tmp_path / 'out'
+    made = {path.name for path in out.iterdir()}
+    assert made == {'model.keras', 'proof.json', 'proof.md', 'load.py', 'keras2_layers.py'}
+    env = {key: value for key, value in os.environ.items() if key != 'PYTHONPATH'}
+    python = ROOT / '.venv-migrate-new' / 'bin' / 'python'
+    done = subprocess.run([python, out / 'load.py'], cwd='/', env=env, capture_output=True, text=True)
+    assert done.returncode == 0 and '(1, 300)' in done.stdout, done.stderr
