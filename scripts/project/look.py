@@ -21,6 +21,7 @@ from packaging.version import Version
 from project_error import Refused
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+REFERENCE = 'tf1.9-keras2.2.4'  # requirements/*.txt; every other stack is a folder of requirements/stacks
 CORRECTIONS = pathlib.Path(__file__).with_name('corrections.toml')
 SKIPPED = {'__pycache__', 'node_modules', 'site-packages', 'build', 'dist', 'venv', 'env'}
 MOST_ENTRIES = 100_000  # a folder of data holds millions of files; code comes before that
@@ -54,6 +55,7 @@ class Project:
     name: str
     state: pathlib.Path
     gpu: bool = False
+    stack: str = REFERENCE
     date: typing.Optional[str] = None  # YYYY-MM-DD
     date_from: str = ''
     requirements: list = dataclasses.field(default_factory=list)  # of Asked
@@ -65,9 +67,14 @@ class Project:
     notes: list = dataclasses.field(default_factory=list)  # sentences for the user
 
     @property
+    def lock(self):
+        """The lock of the environment that the project is brought into."""
+        return lock_of(self.stack, 'gpu' if self.gpu else 'cpu')
+
+    @property
     def core(self):
         """Name to version of what is forced: the build of TensorFlow, Keras, and what they need in their version."""
-        locked = lock_versions('gpu' if self.gpu else 'cpu')
+        locked = lock_versions(self.lock)
         return {name: locked[name] for name in corrections()['core'] if name in locked}
 
 
@@ -89,9 +96,14 @@ def corrections():
 
 
 @functools.lru_cache(maxsize=None)
-def lock_versions(kind):
-    """Package to version, of requirements/cpu.txt or gpu.txt."""
-    return dict(re.findall(r'^([a-z0-9-]+)==([^\s;]+)', (ROOT / f'requirements/{kind}.txt').read_text(), re.M))
+def lock_versions(lock):
+    """Package to version, of the file of a lock."""
+    return dict(re.findall(r'^([a-z0-9-]+)==([^\s;]+)', lock.read_text(), re.M))
+
+
+def lock_of(stack, kind):
+    """The file of a stack's lock for cpu or gpu."""
+    return ROOT / 'requirements' / ('' if stack == REFERENCE else f'stacks/{stack}') / f'{kind}.txt'
 
 
 def find_directory(text):
@@ -667,8 +679,11 @@ def look(options):
     hashed = hashlib.sha256(os.fsencode(str(directory))).hexdigest()[:8]
     name = re.sub(r'[^\w.-]', '_', directory.name, flags=re.ASCII) or 'root'
     gpu = options.get('GPU', '') == '1'
-    state = ROOT / '.projects' / f'{name}-{hashed}{"-gpu" if gpu else ""}'
-    project = Project(directory, name, state, gpu=gpu)
+    stack = options.get('STACK') or REFERENCE
+    others = ('' if stack == REFERENCE else f'-{stack}') + ('-gpu' if gpu else '')
+    project = Project(directory, name, ROOT / '.projects' / f'{name}-{hashed}{others}', gpu=gpu, stack=stack)
+    if not project.lock.is_file():  # the front door has seen that there is such a stack
+        raise Refused(f'the stack {stack} is for GPUs alone: use GPU=1.')
     code = read_code(directory)
     if not code.files:
         raise Refused(f'there is no Python code in {directory}: DIR= names the folder of a project.')

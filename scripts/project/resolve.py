@@ -13,7 +13,7 @@ import tempfile
 import time
 
 import uv_errors
-from look import CORRECTIONS, ROOT, corrections, lock_versions
+from look import CORRECTIONS, REFERENCE, ROOT, corrections, lock_of, lock_versions
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -76,7 +76,7 @@ def digest(project, options):
         project.constraints,
         [options.get(name, '') for name in ('WITH', 'WITHOUT')],
         'gpu' if project.gpu else 'cpu',
-        (ROOT / f'requirements/{"gpu" if project.gpu else "cpu"}.txt').read_text(),
+        project.lock.read_text(),
         CORRECTIONS.read_text(encoding='utf-8'),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
@@ -179,17 +179,14 @@ def version(block):
     return found[1] if found else ''
 
 
-def roots(kind):
-    """The packages that requirements/KIND.in asks, without their versions."""
-    names = []
-    for name in (f'{kind}.in', 'base.in'):
-        names += re.findall(r'^([a-z][a-z0-9-]*)', (ROOT / 'requirements' / name).read_text(), re.M)
-    return names
+def roots(project):
+    """The packages that the .in files of the environment's lock ask, without their versions."""
+    asking = project.lock.with_suffix('.in').read_text() + (ROOT / 'requirements' / 'base.in').read_text()
+    return re.findall(r'^([a-z][a-z0-9-]*)', asking, re.M)
 
 
 def compile_once(project, folder, exempt, more):
     """One resolution: name to block, as uv writes them."""
-    kind = 'gpu' if project.gpu else 'cpu'
     config, constraints = configuration(project, exempt, more)
     core = ''.join(f'{name}=={version}\n' for name, version in project.core.items())
     without = {a.name for a in project.requirements if a.why == 'left out: WITHOUT=' and a.name}
@@ -203,8 +200,8 @@ def compile_once(project, folder, exempt, more):
         'override.txt': core + '\n'.join([*replaced, *(f'{e["name"]}>={e["at_least"]}' for e in too_old(project))]),
         'exclude.txt': '\n'.join(sorted(excluded)),
         'constraints.txt': '\n'.join(project.constraints),
-        'in.txt': core + '\n'.join([*(n for n in roots(kind) if n not in kept | without), *given]),
-        'out.txt': (ROOT / f'requirements/{kind}.txt').read_text(),
+        'in.txt': core + '\n'.join([*(n for n in roots(project) if n not in kept | without), *given]),
+        'out.txt': project.lock.read_text(),
     }
     for name, text in files.items():
         (folder / name).write_text(text, encoding='utf-8')
@@ -255,8 +252,7 @@ def resolve(project, options):
 
 
 def make_lock(project, options, work):
-    kind = 'gpu' if project.gpu else 'cpu'
-    ours = lock_versions(kind)
+    ours = lock_versions(project.lock)
     exempt = set(ours)
     inputs = digest(project, options)
     more, failed = {}, None
@@ -280,7 +276,7 @@ def make_lock(project, options, work):
         if not moved:
             break
         exempt -= moved
-    locked = blocks((ROOT / f'requirements/{kind}.txt').read_text())
+    locked = blocks(project.lock.read_text())
     lock = {n: locked[n] if n in ours and version(b) == ours[n] else b for n, b in resolved.items()}
     addresses = {n: b for n, b in lock.items() if not version(b)}
     with_hashes = {n: b for n, b in lock.items() if n not in addresses}
@@ -409,9 +405,36 @@ def lowest_asked(specifier):
     return max(map(Version, found), default=None), min(map(Version, top), default=None)
 
 
+def near(specifier, version):
+    """Whether a version is one of those asked for, or differs from an exact one in its third number at most."""
+    exact = [Version(s.version.rstrip('.*')) for s in specifier if s.operator in ('==', '===')]
+    return specifier.contains(version, prereleases=True) or any(
+        v.release[:2] == Version(version).release[:2] for v in exact
+    )
+
+
+def fitting(project):
+    """A sentence that names the stack whose TensorFlow and Keras the project asks for; [] where that is this one."""
+    names = {'keras': 'keras', **dict.fromkeys(corrections()['tensorflow_builds'], 'tensorflow')}
+    asked = [(names[a.name], a.specifier) for a in project.requirements if a.name in names and a.specifier is not None]
+    folders = sorted(path.parent for path in (ROOT / 'requirements' / 'stacks').glob('*/cpu.txt'))
+    for stack in (project.stack, REFERENCE, *(folder.name for folder in folders)):
+        lock = lock_of(stack, 'cpu')
+        has = lock_versions(lock if lock.is_file() else project.lock)
+        has['tensorflow'] = has.get('tensorflow') or has['tensorflow-gpu']
+        if all(near(specifier, has[name]) for name, specifier in asked):
+            if stack == project.stack:
+                break
+            has = f'TensorFlow {has["tensorflow"]} with Keras {has["keras"]}'
+            return [f'STACK={stack} is nearer to what the project asks for: {has}.']
+    return []
+
+
 def differences(project):
     """One sentence for TensorFlow and for Keras, where the project was written for other ones than ours."""
-    said = []
+    said = fitting(project)
+    if said or project.stack != REFERENCE:  # the sentences are about the reference
+        return said
     for name in ('tensorflow', 'keras'):
         names = set(corrections()['tensorflow_builds']) if name == 'tensorflow' else {'keras'}
         ours = project.core.get(name) or project.core.get(f'{name}-gpu')

@@ -63,7 +63,9 @@ def test_python_has_the_version_of_the_base_image():
 
 
 def test_every_digest_is_written_by_hand_once():
-    pins = ''.join(map(read, ('docker/images.toml', 'docker/cuda-9.0.pins', 'docker/cuda-10.0.pins', 'docker/nvidia.pins')))
+    pins = ''.join(
+        map(read, ('docker/images.toml', 'docker/cuda-9.0.pins', 'docker/cuda-10.0.pins', 'docker/nvidia.pins'))
+    )
     digests = re.findall('[0-9a-f]{64}', pins)
     assert len(digests) >= 7
     for digest in digests:

@@ -170,9 +170,12 @@ def registry():
         made.locks[name] = f'{name}=={version} \\\n    --hash=sha256:{digest}\n'
     digest = made.add(wheel('tensorflow-gpu', '1.9.0'), '2025-06-01')
     made.locks['tensorflow-gpu'] = f'tensorflow-gpu==1.9.0 \\\n    --hash=sha256:{digest}\n'
+    made.newer = {}  # of the lock of another stack
+    for name, version in (('tensorflow', '1.15.5'), ('keras', '2.3.1')):
+        digest = made.add(wheel(name, version), '2019-10-07')
+        made.newer[name] = f'{name}=={version} \\\n    --hash=sha256:{digest}\n'
     for version, day in (('1.14.5', '2018-06-01'), ('1.19.5', '2021-01-05')):
         made.add(wheel('numpy', version), day)
-    made.add(wheel('keras', '2.3.1'), '2019-10-07')
     made.add(wheel('tensorflow-gpu', '1.12.0'), '2018-11-05')
     made.add(wheel('scipy', '1.1.0'), '2018-05-05')
     made.add(wheel('scipy', '1.3.0'), '2019-05-17')
@@ -224,6 +227,11 @@ def checkout(tmp_path_factory, registry):
         'base.in': ''.join(f'{n}=={LOCKED[n]}\n' for n in ('keras', 'numpy', 'h5py', 'gast', 'scipy')),
     }.items():
         (requirements / name).write_text(text)
+    stack = requirements / 'stacks' / 'tf1.15-keras2.3.1'
+    stack.mkdir(parents=True)
+    others = {n: t for n, t in registry.locks.items() if n not in ('pip', 'tensorflow-gpu')}
+    (stack / 'cpu.txt').write_text(''.join(text for _, text in sorted({**others, **registry.newer}.items())))
+    (stack / 'cpu.in').write_text('-r ../../base.in\ntensorflow==1.15.5\n')
     return top
 
 

@@ -310,3 +310,32 @@ def test_a_disk_that_takes_nothing(make, monkeypatch, capsys, tmp_path, number, 
     said = capsys.readouterr().err.splitlines()
     assert code == 3 and said[-1].startswith('error: lock.txt: ') and words in said[-1]
     assert list((tmp_path / 'lock').iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    'asks, nearer',
+    [
+        ('keras==2.3.1\ntensorflow==1.15.0', True),
+        ('keras>=2.2.5\ntensorflow-gpu>=1.14,<2', True),
+        ('keras>=2\ntensorflow>=1.4', False),
+        ('keras==2.2.4\ntensorflow==1.15.0', False),
+    ],
+)
+def test_the_stack_that_a_project_asks_for_is_named(make, call, asks, nearer):
+    result = call(make({'requirements.txt': asks + '\n'}))
+    assert result.code == 0, result.err
+    assert ('STACK=tf1.15-keras2.3.1 is nearer' in result.out) == nearer, result.out
+
+
+def test_a_project_in_another_stack(make, call):
+    """Its core is that of the stack; the reference's environment of the same project stays as it is."""
+    project = make(
+        {'requirements.txt': 'keras==2.3.1\nplotter\n', 'train.py': 'import keras; print(keras.__version__)\n'}
+    )
+    here, there = call(project), call(project, STACK='tf1.15-keras2.3.1')
+    assert (here.lock['keras'], there.lock['keras']) == ('2.2.4', '2.3.1'), there.err
+    assert (here.lock['tensorflow'], there.lock['tensorflow']) == ('1.9.0', '1.15.5')
+    assert here.state != there.state and there.lock['plotter'] == '1.1' and not there.json['table']
+    assert call(project, STACK='tf1.15-keras2.3.1', RUN='python train.py').out == '2.3.1\n'
+    refused = call(project, STACK='tf1.15-nvidia')
+    assert refused.code == 2 and 'for GPUs alone' in refused.err
