@@ -67,7 +67,7 @@ class StreamingMetric(metrics.Metric if _METRICS_ARE_OBJECTS else Layer):
         A pickled metric is `metric_fn`, by its own rules of pickling, and the arguments.
 
         Source: `keras/engine/training.py` of Keras 2.2.4 (`stateful_metric_functions`),
-        `keras/metrics.py` of Keras 2.3.1 (`Metric`), `tensorflow/python/ops/metrics_impl.py` of
+        `keras/metrics.py` of Keras 2.3 (`Metric`), `tensorflow/python/ops/metrics_impl.py` of
         TensorFlow 1.9.
     """
 
