@@ -566,6 +566,9 @@ def environment_file(project):
     return [a for a in found if a is not None]
 
 
+OF_EVERY_ENVIRONMENT = {'setuptools', 'pkg_resources', 'pip'}
+
+
 def from_imports(project, code):
     """What the code imports and neither Python nor the project itself has."""
     from stdlib_list import stdlib_list
@@ -574,7 +577,7 @@ def from_imports(project, code):
     names = corrections()['imports']
     found = {}
     for module, where in sorted(code.imports.items()):
-        if module in standard or module in code.local or module.startswith('_'):
+        if module in standard or module in code.local or module in OF_EVERY_ENVIRONMENT or module.startswith('_'):
             continue
         package = names.get(module, module)
         made = asked(f'import {module}', where, package, 'found in the code')
@@ -594,7 +597,11 @@ def find_requirements(project, code):
             found += requirements_file(project, path)
     found += setup_files(project) + pyproject(project)
     found = found or pipfile(project) or environment_file(project)
-    return unique(found) or from_imports(project, code)
+    found = unique(found) or from_imports(project, code)
+    for a in found:
+        if a.given and a.name in corrections()['left_out']:
+            a.given, a.why = '', f'left out: {corrections()["left_out"][a.name]}'
+    return found
 
 
 def unique(requirements):

@@ -94,6 +94,9 @@ def test_help_names_every_target_and_option(call):
         'ENGINE',
         'MODEL',
         'python36',
+        'project',
+        'RUN',
+        'WITHOUT',
         'PYTHON36_MIRRORS',
     ):
         assert word in out
@@ -206,6 +209,41 @@ case "$1" in venv) mkdir -p .venv/bin; ln -s %s .venv/bin/python;; esac
     assert code != 0 and 'Making .venv' in err
     assert '--require-hashes' in log.read_text() and 'requirements/cpu.txt' in log.read_text()
     assert not (checkout / '.venv' / 'lock.stamp').exists()  # so that the next call begins anew
+
+
+def test_a_project_gets_its_options_word_for_word(call, checkout, bin):
+    program(bin, 'python3.6', 'exec %s "$@"\n' % sys.executable)
+    (checkout / '.tools').mkdir()
+    program(checkout / '.tools' / 'bin', 'python', 'printf "%s|" "$@" "$DIR" "$RUN" "$WITHOUT" "$ENGINE" "$PYTHON36"\n')
+    shutil.copy(str(checkout / 'requirements' / 'project.txt'), str(checkout / '.tools' / 'project.stamp'))
+    options = ['DIR=/a $b/ü', 'RUN=echo $HOME $$ "x  y"', 'WITHOUT=z .']
+    code, out, err = call('make', 'project', *options, cwd=str(checkout))
+    assert (code, err) == (0, '')
+    assert out == 'scripts/project|/a $b/ü|echo $HOME $$ "x  y"|z .|local|%s/python3.6|' % bin
+
+
+def test_a_shell_has_the_pip_and_the_uv_of_the_environment_and_is_in_the_folder(call, checkout, bin, tmp_path):
+    plant_venv(checkout)
+    here = tmp_path / 'ein Ordner ü'
+    here.mkdir()
+    log = checkout / 'uv.log'
+    (checkout / '.tools').mkdir()
+    program(checkout / '.tools' / 'bin', 'uv', 'echo "$@" >> "%s"\n' % log)
+    program(
+        checkout / '.tools' / 'bin',
+        'python',
+        'case "$2" in variables) echo "VIRTUAL_ENV=a b";; *) echo "$@" >> "%s";; esac\n' % log,
+    )
+    shutil.copy(str(checkout / 'requirements' / 'uv.txt'), str(checkout / '.tools' / 'uv.stamp'))
+    program(bin, 'my-shell', 'pwd; echo "$VIRTUAL_ENV"; command -v python\n')
+    shell = dict(cwd=str(checkout), SHELL=str(bin / 'my-shell'), ENGINE='local')
+    expected = '%s\na b\n%s/.venv/bin/python\n' % (here, checkout)
+    for _ in range(2):
+        code, out, err = call('make', 'shell', 'DIR=' + str(here), **shell)
+        assert (code, out) == (0, expected), err
+    assert [line.split()[0] for line in log.read_text().splitlines()] == ['pip', 'scripts/keep_core.py']  # once
+    code, out, err = call('make', 'shell', 'DIR=/no/such', **shell)
+    assert code == 2 and err.splitlines()[0] == 'error: there is no folder /no/such: DIR= names the folder to be in.'
 
 
 def test_a_container_is_locked_in_and_sees_the_folders_at_their_own_paths(call, checkout, bin, tmp_path):

@@ -117,6 +117,15 @@ setup(name='x', version=version, install_requires=NEEDS + extra, extras_require=
 """
 
 
+def test_what_lists_of_packages_name_and_no_project_needs(make):
+    text = (
+        'keras\npip==18.1\nsetuptools==40.6.2\nwheel==0.32\npkg-resources==0.0.0\nmkl-fft==1.0.6\nmkl_random==1.0.1\n'
+    )
+    project = look.look({'DIR': str(make({'requirements.txt': text, 'a.py': 'import setuptools, pkg_resources'}))})
+    assert [a.name for a in project.requirements if a.given] == ['keras']
+    assert all(a.why.startswith('left out: ') for a in project.requirements[1:])
+
+
 def test_setup_py_is_read_and_never_run(make):
     project = look.look({'DIR': str(make({'setup.py': SETUP}))})
     assert {a.name for a in project.requirements} == {'keras', 'scipy', 'plotter', 'h5py', 'cython', 'six'}

@@ -234,7 +234,10 @@ def test_ctrl_c_leaves_nothing_half_made(make, checkout, python36, tmp_path):
             UV_DEFAULT_INDEX=f'http://127.0.0.1:{silent.getsockname()[1]}/simple',
         )  # fmt: skip
         command = [sys.executable, str(checkout / 'scripts' / 'project')]
-        process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        process = subprocess.Popen(
+            command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what runs in the background ignores it
+        )  # fmt: skip
         assert 'Resolving' in process.stderr.readline()
         silent.accept()
         time.sleep(0.5)
