@@ -97,12 +97,13 @@ def host_problem(stack=''):
             'start WSL anew.' % WSL_DRIVER
         )
     version = doctor.driver()
-    oldest, cuda = ('450.80.02', '11') if 'nvidia' in stack else (doctor.OLDEST_DRIVER, '9.0')
+    cuda = doctor.CUDA.get(stack, '9.0')
+    oldest = doctor.DRIVERS[cuda]
     if version is None:
         if not doctor.nvidia_cards():
             return 'This machine has no NVIDIA GPU: leave GPU=1 out to run on the CPU.'
         return 'There is an NVIDIA GPU but no driver for it is loaded: install the NVIDIA driver, %s or newer.' % oldest
-    if [int(n) for n in version.split('.')] < [int(n) for n in oldest.split('.')]:
+    if not doctor.new_enough(version, cuda):
         return 'The NVIDIA driver %s is too old for CUDA %s: install %s or newer.' % (version, cuda, oldest)
     if not glob.glob(doctor.NVIDIA + '/gpus/*'):
         return 'The NVIDIA driver is loaded but finds no GPU: leave GPU=1 out to run on the CPU.'

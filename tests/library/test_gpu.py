@@ -171,6 +171,12 @@ def test_a_machine_that_cannot_gets_one_sentence(machine, capsys, tmp_path, engi
         assert __main__.main(['doctor', '--container', engine]) == 0
 
 
+def test_the_driver_has_to_serve_the_cuda_of_the_stack(machine):
+    machine(driver='440.33')
+    assert gpu.early_problem('docker', 'tf1.15-keras2.2.4') is None  # CUDA 10.0
+    assert 'too old for CUDA 11.8: install 450.80.02' in gpu.early_problem('docker', 'tf1.15-nvidia-keras2.2.4')
+
+
 def test_docker_host_counts_before_the_context(machine, monkeypatch):
     machine(run=NO_DRIVER)
     assert gpu.elsewhere('docker') is None

@@ -172,6 +172,8 @@ EVERY = {
         turned(c.streaming_true_positives_at_thresholds), THRESHOLDS
     ),
 }
+if hasattr(c, 'f1_score'):  # of later versions
+    EVERY['contrib.f1_score'] = c.f1_score
 NOT_STREAMING = {  # each returns a tensor, or takes metrics
     'contrib.accuracy',
     'contrib.aggregate_metric_map',
