@@ -494,6 +494,7 @@ def work(job):
     for each, tensor in zip(last, model.outputs):
         before = logits(tensor)
         each['logits'] = None
+        each['squashes'] = before is not None
         if before is not None and each['class'] in WITH_LOGITS:
             each['logits'] = each['layer'] + '@logits'
             fetch[each['logits']], names[each['logits']] = before, before.name

@@ -95,6 +95,10 @@ class Builder:
             self.layers[path] = made
 
         def call(layer, path, tensors, keywords, trace):  # noqa: ARG001
+            if keywords.get('training') and not self.old_style:
+                raise Refused(
+                    '%s is called with training=True, which a model of Keras 3 forgets: take another target' % path
+                )
             return apply(self.layers[path.rsplit(':', 1)[0] if ':' in path else path], layer, tensors, keywords)
 
         outputs = walk(description, call, inputs, prefix)
@@ -147,8 +151,11 @@ class Builder:
             if key.endswith(('_initializer', '_regularizer', '_constraint')) and isinstance(value, dict):
                 config[key] = self.part(key, value)
         self.rename(kind, config)
+        if cls is getattr(self.ours, kind, None) and kind in REMOVED:  # which says nothing of how it is trained
+            training = ('_initializer', '_regularizer', '_constraint', 'padding')
+            config = {key: value for key, value in config.items() if not key.endswith(training)}
         known = accepted(cls)
-        strange = sorted(set(config) - known)
+        strange = sorted(set(config) - known - {'trainable'})  # set afterwards, where it is no keyword
         if any(config[key] is not None for key in strange):
             raise Refused(
                 '%s %s has %s, which the new layer does not know' % (kind, config.get('name'), ', '.join(strange))
@@ -281,10 +288,16 @@ def apply(made, layer, tensors, keywords):
 
 def accepted(cls):
     """The keywords that a class and those it is derived from take."""
-    known = {'name', 'trainable', 'dtype', 'activity_regularizer'}
+    known = set()
     for each in cls.__mro__:
-        if '__init__' in vars(each):
-            known |= set(inspect.signature(each.__init__).parameters) - {'self', 'args', 'kwargs'}
+        if '__init__' not in vars(each):
+            continue
+        parameters = inspect.signature(each.__init__).parameters
+        known |= {name for name, p in parameters.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)} - {'self'}
+        if each.__name__ == 'Layer':  # tf-keras has it among the keywords that it does not name
+            known.add('activity_regularizer')
+        if all(p.kind != p.VAR_KEYWORD for p in parameters.values()):
+            break
     return known
 
 

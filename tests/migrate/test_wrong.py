@@ -41,7 +41,8 @@ def proofs(asked):
             if file.is_file():
                 (work / file.name).symlink_to(file)
         (work / 'model.keras').unlink(missing_ok=True)
-        found.append({**jobs[model], 'name': name, 'work': str(work), 'wrong': fault})
+        custom = [[str(HERE / 'wrong.py'), f'Training{kind}'] for kind in ('Dropout', 'BatchNormalization')]
+        found.append({**jobs[model], 'name': name, 'work': str(work), 'wrong': fault, 'custom': custom})
     listed = asked.folder / 'wrong.json'
     listed.write_text(json.dumps(found))
     run('new', HERE / 'wrong.py', listed)

@@ -14,9 +14,19 @@ def layer(description, name):
     return next(each for each in description['layers'] if each['name'] == name)
 
 
-def call_in_training(description, name):
-    for node in layer(description, name)['nodes']:
-        node['keywords'] = {'training': True}
+@keras.saving.register_keras_serializable('custom')
+class TrainingDropout(keras.layers.Dropout):
+    def call(self, inputs, training=None):
+        return super().call(inputs, training=True)
+
+
+@keras.saving.register_keras_serializable('custom')
+class TrainingBatchNormalization(keras.layers.BatchNormalization):
+    def call(self, inputs, training=None, mask=None):
+        return super().call(inputs, training=True, mask=mask)
+
+
+CUSTOM = {each.__name__: each for each in (TrainingDropout, TrainingBatchNormalization)}
 
 
 def transposed(description, weights):
@@ -44,11 +54,11 @@ def mask_dropped(description, weights):
 
 
 def dropout_on(description, weights):
-    call_in_training(description, 'dropout')
+    layer(description, 'dropout')['class'] = 'TrainingDropout'
 
 
 def batch_norm_in_training(description, weights):
-    call_in_training(description, 'bn')
+    layer(description, 'bn')['class'] = 'TrainingBatchNormalization'
 
 
 def weights_of_another(description, weights):
@@ -77,7 +87,7 @@ def work(job):
     builder = globals()[job['wrong']](description, weights) if job['wrong'] else None
     ours = rebuild.import_layers(rebuild.LAYERS_FILE)
     keras.backend.clear_session()
-    model = (builder or rebuild.Builder)(keras, ours, {}).model(description, weights)
+    model = (builder or rebuild.Builder)(keras, ours, CUSTOM).model(description, weights)
     model.save(os.path.join(job['work'], 'model.keras'))
 
 
