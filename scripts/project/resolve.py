@@ -376,7 +376,7 @@ def table(project, lock):
             rows.append([text, shown, f'the build of this environment; {a.name} would destroy it'])
         elif not fits:
             reasons = {e['name']: e['reason'] for e in too_old(project)}
-            rows.append([text, shown, reasons.get(name, 'the core of the environment, which other versions break')])
+            rows.append([text, shown, reasons.get(name, 'of the core, which is fixed (docs/pins.md says why)')])
         elif a.why:
             rows.append([text, shown, a.why])
     return rows

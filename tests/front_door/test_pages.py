@@ -37,8 +37,8 @@ def test_its_links_lead_somewhere(page):
             assert anchor in anchors(path), '%s#%s' % (target, anchor)
 
 
-# Example scripts in Keras's sdist, files of other people's projects, and endings of files.
-NOT_HERE = {'lstm_stateful.py', 'mnist_swwae.py', 'environment.yml', 'requirements-docs.txt'}
+# Example scripts in Keras's sdist, files of a project's lock and of other people's projects, and endings of files.
+NOT_HERE = {'lstm_stateful.py', 'mnist_swwae.py', 'environment.yml', 'requirements-docs.txt', 'extras.txt', 'uv.toml'}
 NOT_HERE |= {'.h5', '.in', '.txt', '.py'}
 
 
