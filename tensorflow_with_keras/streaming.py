@@ -61,6 +61,7 @@ class StreamingMetric(metrics.Metric if _METRICS_ARE_OBJECTS else Layer):
         each model of the graph in which Keras's session runs. Where one model is evaluated in the
         middle of another's epoch, give each its own instance. On Keras 2.3, which keeps the value
         in the metric itself, an instance is for one output of one model, which may be compiled again.
+        Of several metrics of one name in a model, Keras 2.3 keeps the last: give each a name.
 
         A saved model names the metric, as it names a metric function. To load it:
         `load_model(path, custom_objects={'cohens_kappa': StreamingMetric(cohens_kappa)})`.

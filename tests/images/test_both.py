@@ -54,7 +54,8 @@ def test_it_adds_no_more_than_it_may_to_its_base(container):
     # all that the Dockerfiles add to the base lies in these two, but for the empty /work and the loader's cache
     sizes = container('sh', '-c', 'du --summarize --bytes /opt /usr/local/cuda-* 2>/dev/null')[1].splitlines()
     added = sum(int(line.split()[0]) for line in sizes)
-    assert 300e6 < added <= {'cpu': 420e6, 'gpu': 1.75e9}[KIND]
+    bounds = {('cpu', doctor.REFERENCE): 420e6, ('gpu', doctor.REFERENCE): 1.75e9, ('cpu', 'tf1.15-keras2.3.1'): 640e6}
+    assert 300e6 < added <= bounds.get((KIND, STACK), float('inf'))  # others were not measured
 
 
 def test_it_is_not_root_and_writes_nowhere_but_tmp(container):
@@ -119,7 +120,8 @@ def test_a_recipe_runs_as_the_caller_and_writes_only_its_folder(container, tmp_p
     tmp_path.chmod(0o777)
     user = ['--user', '4321:4321']
     code, out, err = container(*RUN, '--out', str(tmp_path), options=user + bind(tmp_path))
-    assert code == 0 and said(err) == ['Using TensorFlow backend.']
+    assert code == 0 and 'Using TensorFlow backend.' in said(err)
+    assert len(said(err)) == 1 or not ON_REFERENCE  # later versions warn of names that they have renamed
     result = tmp_path / 'metrics-cohens_kappa' / 'result.json'
     record = json.loads(result.read_text())
     assert record['recipe'] == KAPPA and 0.3 < record['metrics']['test_kappa'] < 1

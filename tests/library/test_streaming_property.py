@@ -281,7 +281,8 @@ def on_eight_threads():
     """Some of the functions, those that keep arrays among them, side by side in one model."""
     session.start(seed=0, threads=8)
     names = sorted(EVERY)[::6] + ['contrib.streaming_concat', 'contrib.auc_with_confidence_intervals']
-    metrics = [StreamingMetric(EVERY[name], name='metric') for name in names]
+    # names of their own: of two metrics of one name Keras 2.3 keeps the last
+    metrics = [StreamingMetric(EVERY[name], name='metric%d' % i) for i, name in enumerate(names)]
     model, plains = handing_on(*metrics), [Plain(EVERY[name]) for name in names]
     for plain in plains:
         plain.session.run(plain.reset)
