@@ -16,6 +16,7 @@ def prepare(jobs):
     """Keras's settings have to be made before its import."""
     os.environ['KERAS_BACKEND'] = 'jax'
     os.environ['JAX_PLATFORMS'] = 'cpu'
+    os.environ['JAX_DISABLE_MOST_OPTIMIZATIONS'] = '1'  # each model runs a few times, and compiling took most of it
     for job in jobs:
         path = os.path.join(job['work'], 'description.json')
         if os.path.exists(path) and 'float64' in str(read_json(path)):
