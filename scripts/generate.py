@@ -1,6 +1,6 @@
 """Writes every place that repeats what another file says; `--check` only compares. `make generate` runs it.
 
-- a Dockerfile for each image of docker/images.toml, out of docker/Dockerfile.template
+- a Dockerfile for each image of docker/images.toml, out of docker/Dockerfile.template, and Dockerfile.project
 - between markers in pages and sources: versions, out of requirements/*.txt and docker/images.toml
 - requirements/constraints.txt and constraints_gpu.txt, for `pip install -c`, out of the locks
 - docs/symptoms.md, out of tensorflow_with_keras/symptoms.json; docs/projects.md, out of tests/projects
@@ -160,6 +160,11 @@ def dockerfiles(settings):
             tensorflow='tensorflow-gpu' if 'tensorflow-gpu' in versions else 'tensorflow',
             project_version=__version__,
         )
+    bases = settings['python'][settings['image']['cpu']['python']]
+    template = environment.get_template('Dockerfile.project.template')
+    made['Dockerfile.project'] = template.render(
+        python=settings['image']['cpu']['python'], builder_base=bases['builder_base']
+    )
     for path in [*ROOT.glob('Dockerfile*'), *ROOT.glob('docker/stacks/*/Dockerfile*')]:
         if str(path.relative_to(ROOT)) not in made:
             raise Problem(

@@ -108,9 +108,9 @@ import setuptools
 import distutils.core
 from setuptools.command.develop import develop
 develop._resolve_setup_path = staticmethod(lambda *_: os.curdir)  # it would have the notes beside the sources
-notes, pth = sys.argv[1:]
+notes, pth, *more = sys.argv[1:]
 sys.path.insert(0, os.getcwd())
-sys.argv = ['setup.py', '-q', 'egg_info', '--egg-base', notes, 'develop', '--no-deps']
+sys.argv = ['setup.py', '-q', 'egg_info', '--egg-base', notes, 'develop', '--no-deps', *more]
 runpy.run_path('setup.py', run_name='__main__')
 distribution = distutils.core._setup_distribution
 folder = (distribution.package_dir or {}).get('', '')

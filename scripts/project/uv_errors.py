@@ -47,6 +47,12 @@ def refuse(said, project, ask):
     flat = re.sub(r'\s+', ' ', said)
     if 'No space left on device' in said or 'os error 28' in said or 'Disk quota exceeded' in said:
         raise Refused('the disk is full: make room, and run this again.', 3)
+    if 'Hash mismatch' in said:
+        raise Refused(
+            f'what was downloaded as {package_of(said)} is not the file that was locked, its hash is another: take '
+            f'away {project.state} to lock what is there now, if you trust it.',
+            3,
+        )
     if 'Permission denied' in said or 'Read-only file system' in said:
         raise Refused(f'a file cannot be written: {last_line(said)}', 3)
     if 'Git operation failed' in said or 'Git executable not found' in said:

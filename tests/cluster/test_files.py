@@ -19,7 +19,7 @@ COMPOSE = ROOT / 'docker-compose.yml'
 VERSIONS = ['1.28', kubernetes_validate.latest_version()]  # the first that has the labels the Services go by
 KUBERNETES = pytest.mark.parametrize('file', FILES, ids=lambda file: file.name)
 FRONT_DOOR = (ROOT / 'scripts' / 'front-door').read_text()
-IMAGE = re.search(r'^IMAGE=(\S+):\$KIND$', FRONT_DOOR, re.M)[1] + ':cpu'
+IMAGE = re.search(r'^IMAGE=(\S+):\$KIND\$SUFFIX$', FRONT_DOOR, re.M)[1] + ':cpu'
 SANDBOX = set((ROOT / 'docker' / 'sandbox.txt').read_text().split())
 WITH_HOROVOD = IMAGE + re.search(r'^if needs_horovod; then IMAGE=\$IMAGE(\S+) ', FRONT_DOOR, re.M)[1]
 

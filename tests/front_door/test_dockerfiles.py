@@ -12,8 +12,10 @@ import pytest
 from tensorflow_with_keras import __version__, doctor
 from tensorflow_with_keras.recipe import ROOT
 
+PROJECT = 'Dockerfile.project'
 PLACES = ('Dockerfile*', 'docker/stacks/*/Dockerfile*')
-DOCKERFILES = sorted(os.path.relpath(path, ROOT) for place in PLACES for path in glob.glob(os.path.join(ROOT, place)))
+FOUND = {os.path.relpath(path, ROOT) for place in PLACES for path in glob.glob(os.path.join(ROOT, place))}
+DOCKERFILES = sorted(FOUND - {PROJECT})
 every = pytest.mark.parametrize('name', DOCKERFILES)
 
 
@@ -45,7 +47,7 @@ def test_both_are_there_by_the_names_that_people_use():
         assert 'requirements/%s.txt' % lock in read(name) and 'distributed' in stages(name)
 
 
-@every
+@pytest.mark.parametrize('name', [*DOCKERFILES, PROJECT])
 def test_its_first_line_says_what_it_is_generated_from(name):
     first = read(name).split('\n', 1)[0]
     sources = re.findall(r'docker/[\w.]+', first)
@@ -98,3 +100,28 @@ def test_horovod_is_in_the_distributed_targets_alone(name):
     assert [stage for stage, base in bases.items() if base in ('horovod', 'distributed')] == ['distributed_test']
     assert bases['distributed'] == bases['test'] == 'common'
     assert re.search(r'horovod="(.*)"', bodies['distributed']).group(1) == locked('distributed')['horovod']
+
+
+def test_the_image_of_a_project_adds_to_another_and_comes_by_digest_or_hash():
+    text = '\n'.join(instructions(PROJECT))
+    bases = {stage: base for stage, (base, _) in stages(PROJECT).items()}
+    assert bases == {
+        'base': '${BASE}',
+        'builder_base': '${BUILDER_BASE}',
+        'extras': 'builder_base',
+        'compiler': 'builder_base',
+        'project': 'base',  # so that no compiler is in what runs
+    }
+    assert list(bases)[-1] == 'project'
+    builder = re.search(r'^ARG BUILDER_BASE=(.*)$', text, re.M).group(1)
+    assert builder == re.search(r'^ARG BUILDER_BASE=(.*)$', read('Dockerfile.cpu'), re.M).group(1)
+    copied = re.findall(r'^COPY --from=(\w+)', stages(PROJECT)['project'][1], re.M)
+    assert copied == ['extras']
+    assert not re.search(r'apt-get|apt |conda|curl|wget|pip install', text)
+    script = read('docker/install_extras').replace('\\\n', ' ')
+    installs = [line for line in script.splitlines() if re.search(r'pip install|install\[@\]', line)]
+    asked = [line for line in installs if ' -r ' in line]
+    assert len(asked) == 5
+    # what lies in a git repository has an address instead of a hash, and a person's own requirements.txt has neither
+    without = [re.search(r'/(\w+)\.txt', line).group(1) for line in asked if '--require-hashes' not in line]
+    assert without == ['addresses', 'requirements']
