@@ -186,7 +186,9 @@ class StreamingMetric(metrics.Metric if _METRICS_ARE_OBJECTS else Layer):
                 '%s cannot be reset here: Keras 2.3 takes its session from the default graph of this thread, which is '
                 "not the model's: use the model in `with graph.as_default(), session.as_default():`." % self.name
             )
-        session.run([session.graph.get_operation_by_name(n) for n in self._initializers.get(session.graph, [])])
+        # one after the other, as they were made: an initial value may be that of an earlier variable
+        for name in self._initializers.get(session.graph, []):
+            session.run(session.graph.get_operation_by_name(name))
 
     @property
     def updates(self):
