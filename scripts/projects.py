@@ -136,7 +136,9 @@ def resolved(made):
     """Of lock.json: how many packages, which of them are not so in our lock, and what was not as asked."""
     ours = dict(re.findall(r'^([a-z0-9-]+)==([^\s;]+)', (ROOT / 'requirements' / 'cpu.txt').read_text(), re.M))
     beside = {name: version for name, version in made['packages'].items() if ours.get(name) != version}
-    return {'packages': len(made['packages']), 'beside': beside, 'table': made['table']}
+    # without the imports, where nothing is asked, and without the reasons, which are sentences
+    table = [row[:2] for row in made['table'] if row[2] != 'found in the code']
+    return {'packages': len(made['packages']), 'beside': beside, 'table': table}
 
 
 def check(project, result, before):

@@ -58,7 +58,7 @@ def cells(name, project, result):
     for count, word in ((len(result.get('failed', ())), 'failed'), (result.get('skipped', 0), 'skipped')):
         if count:
             outcome += ', %d %s' % (count, word)
-    moved = '; '.join('`%s`: %s' % (asked.replace('|', '\\|'), got or 'left out') for asked, got, _ in result['table'])
+    moved = '; '.join('`%s`: %s' % (asked.replace('|', '\\|'), got or 'left out') for asked, got in result['table'])
     beside = ['%s %s' % pair for pair in sorted(result['beside'].items())]
     if len(beside) > MOST:
         beside[MOST:] = ['%d more' % (len(beside) - MOST)]
