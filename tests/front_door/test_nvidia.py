@@ -48,7 +48,7 @@ def test_a_wheel_that_is_not_there_is_one_sentence_and_leaves_no_sum(wheel, serv
     assert code == 3 and 'could not be had from' in err.splitlines()[-1] and found == {}
 
 
-@pytest.mark.parametrize('sha256, right', [(SHA256, True), (OTHER_SUM, False)])
+@pytest.mark.parametrize('sha256, right', [(SHA256, True), (OTHER_SUM, False)], ids=['right', 'wrong'])
 def test_a_known_sum_is_required(wheel, sha256, right):
     code, err, found = wheel(sha256)
     assert (code == 0) is right and set(found) == ({'x-1-cp36.whl', 'sha256'} if right else set())
