@@ -7,6 +7,8 @@ Sources: keras/engine/saving.py, H5Dict in keras/utils/io_utils.py and the from_
 
 import builtins
 import collections
+import faulthandler
+import gc
 import json
 import multiprocessing
 import os
@@ -500,6 +502,9 @@ def examine(path):
 
 
 def _send(connection, path):
+    # In a fork the threads of its parent are gone: to collect a graph of TensorFlow there would wait for them for ever.
+    gc.disable()
+    faulthandler.disable()  # a crash of HDF5 is foreseen, and becomes a sentence
     try:
         connection.send((examine(path), None, None))
     except NoModel as e:

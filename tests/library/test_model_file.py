@@ -1,6 +1,8 @@
 """What inspect says of a file, against what Keras does with it."""
 
+import faulthandler
 import functools
+import gc
 import inspect
 import io
 import json
@@ -834,6 +836,13 @@ def test_a_file_on_which_hdf5_ends_the_process(saved, monkeypatch):
     with pytest.raises(model_file.NoModel, match='saved.h5 is damaged inside: copy it again') as e:
         model_file.examine_apart(saved)
     assert e.value.code == 3
+
+
+def test_its_process_collects_no_garbage_of_its_parents_and_crashes_quietly(saved, monkeypatch):
+    """A graph of TensorFlow is deleted by waiting for threads, and a fork has none of its parent's."""
+    monkeypatch.setattr(model_file, 'examine', lambda path: [gc.isenabled(), faulthandler.is_enabled()])
+    faulthandler.enable()
+    assert gc.isenabled() and model_file.examine_apart(saved) == [False, False]
 
 
 def test_hdf5_without_a_model(saved, tmp_path):
