@@ -137,7 +137,6 @@ def step(environment, module, *words, jobs):
         'TF_CPP_MIN_LOG_LEVEL': '2',
         'TF_ENABLE_ONEDNN_OPTS': '0',
         'PYTHONPATH': str(ROOT),
-        'PYTHONDONTWRITEBYTECODE': '1',
     }
     if environment == 'old':
         variables['KERAS_BACKEND'] = 'tensorflow'

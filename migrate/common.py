@@ -99,6 +99,7 @@ def import_one(path, name, newer):
         spec = importlib.util.spec_from_file_location(module_name, path)
         module = importlib.util.module_from_spec(spec)
         sys.path.insert(0, os.path.dirname(path))
+        wrote, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # nothing is left in the user's folder
         try:
             spec.loader.exec_module(module)
         except BaseException as error:  # also a SystemExit of the file's
@@ -108,6 +109,7 @@ def import_one(path, name, newer):
             ) from None
         finally:
             sys.path.pop(0)
+            sys.dont_write_bytecode = wrote
         sys.modules[module_name] = module
     if not hasattr(module, name):
         raise Refused('CUSTOM names %s, which %s does not define' % (name, path), 2)

@@ -26,7 +26,7 @@ def fresh_graph():
 
 def run(environment, *words, check=True, **keywords):
     """Runs a command of one of the three environments."""
-    env = {**os.environ, 'PYTHONPATH': str(ROOT), 'TF_CPP_MIN_LOG_LEVEL': '2', 'PYTHONDONTWRITEBYTECODE': '1'}
+    env = {**os.environ, 'PYTHONPATH': str(ROOT), 'TF_CPP_MIN_LOG_LEVEL': '2'}
     if environment == 'old':
         env['KERAS_BACKEND'] = 'tensorflow'
     elif environment == 'new':
