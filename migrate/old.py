@@ -6,7 +6,9 @@ Several jobs share a process since importing TensorFlow and Keras takes longer t
 """
 
 import json
+import keyword
 import os
+import re
 import sys
 
 import h5py
@@ -384,12 +386,17 @@ def freeze(model):
 
 
 def clean_names(model):
-    """Names of inputs and outputs, each once: a layer with two outputs, or an input that is an output, has two."""
+    """Names of inputs and outputs, each once: a layer with two outputs, or an input that is an output, has two.
+
+    They are names in Python too, since TensorFlow 2 loads no SavedModel with an input named `in`.
+    """
     seen, both = set(), []
     for names in (model.input_names, model.output_names):
         both.append([])
         for name in names:
-            name, n = name.replace('/', '_'), 1
+            name, n = re.sub(r'\W', '_', name), 1
+            if not name.isidentifier() or keyword.iskeyword(name):
+                name = 'tensor_' + name
             while name in seen:
                 name = '%s_%d' % (name.rsplit('_', 1)[0] if n > 1 else name, n)
                 n += 1

@@ -8,8 +8,8 @@ HEAD = {
     'tf_keras': 'a tf-keras model',
     'keras3': 'a Keras 3 model',
 }
-TRAINING = """Proven is what the model answers. Training it further is not the same everywhere: SGD, with momentum and
-decay too, and Adam, Adamax and Adadelta go the same way from the same weights; RMSprop, Adagrad and Nadam
+TRAINING = """Proven is what the model answers. Training it further is not the same everywhere: SGD, with
+momentum too, and Adam, Adamax and Adadelta go the same way from the same weights; RMSprop, Adagrad and Nadam
 add their epsilon elsewhere or start elsewhere, clipnorm clips each variable by itself, and
 BatchNormalization's moving averages are kept in another way. The state of the optimizer is not carried
 over."""

@@ -29,7 +29,7 @@ def differences(tmp_path_factory):
     return json.loads(run('new', '-c', COMPARE, *sides).stdout)
 
 
-@pytest.mark.parametrize('name', ['SGD', 'momentum', 'Adam', 'Adamax', 'global_clipnorm'])
+@pytest.mark.parametrize('name', ['SGD', 'momentum', 'Adam', 'Adadelta', 'Adamax', 'global_clipnorm'])
 def test_that_training_goes_the_same_way(differences, name):
     assert differences[name] < 1e-5
 

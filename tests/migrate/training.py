@@ -14,6 +14,7 @@ OPTIMIZERS = {
     'SGD': ('SGD', {RATE: 0.05}),
     'momentum': ('SGD', {RATE: 0.05, 'momentum': 0.9}),
     'Adam': ('Adam', {RATE: 0.01}),
+    'Adadelta': ('Adadelta', {RATE: 1.0}),
     'Adamax': ('Adamax', {RATE: 0.01}),
     'RMSprop': ('RMSprop', {RATE: 0.01}),
     'Adagrad': ('Adagrad', {RATE: 0.05}),
