@@ -109,8 +109,8 @@ def test_that_a_folder_with_other_things_is_left_alone(files, tmp_path):
 
 def test_a_whole_run_and_its_program(files, tmp_path):
     """load.py runs with nothing of this repository, and a second run replaces the first."""
-    for _ in range(2):
-        code, _ = migrate(files, tmp_path, 'good.h5', to='keras3')
+    for to in ('onnx', 'keras3'):
+        code, _ = migrate(files, tmp_path, 'good.h5', to=to)
         assert code == 0
     out = tmp_path / 'out'
     made = {path.name for path in out.iterdir()}
