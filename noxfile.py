@@ -167,7 +167,7 @@ RUNG += [
         'interop': 'model_on_tensors',
         'layers': 'custom_layer',
         'losses': 'backend_loss',
-        'metrics': 'accuracy_stateless cohens_kappa epoch_callback',
+        'metrics': 'cohens_kappa epoch_callback roc_auc',
         'observe': 'tensorboard_summaries',
         'sessions': 'own_session',
         'training': 'tf_training_loop',

@@ -2,7 +2,7 @@
 
 - a Dockerfile for each image of docker/images.toml, out of docker/Dockerfile.template, and Dockerfile.project
 - between markers in pages and sources: versions, out of requirements/*.txt and docker/images.toml
-- requirements/constraints.txt and constraints_gpu.txt, for `pip install -c`, out of the locks
+- constraints.txt and constraints_gpu.txt beside the locks of each stack, for `pip install -c`
 - docs/symptoms.md, out of tensorflow_with_keras/symptoms.json; docs/projects.md, out of tests/projects
 - the README's tables of recipes, one for each topic, out of the recipes' docstrings; and how many there are
 """
@@ -343,8 +343,9 @@ def generate():
     """Path of each generated file, and of each file with a generated block, to its text."""
     settings = load_settings()
     made = dockerfiles(settings)
-    made['requirements/constraints.txt'] = constraints('cpu')
-    made['requirements/constraints_gpu.txt'] = constraints('gpu')
+    for lock in [*ROOT.glob('requirements/[cg]pu.txt'), *ROOT.glob('requirements/stacks/*/[cg]pu.txt')]:
+        path = lock.with_name('constraints.txt' if lock.stem == 'cpu' else 'constraints_gpu.txt')
+        made[str(path.relative_to(ROOT))] = constraints(str(lock.relative_to(ROOT / 'requirements').with_suffix('')))
     made['docs/symptoms.md'] = ''.join(symptoms_page.page(explain.load()))
     projects = tomli.loads(read('tests/projects/projects.toml'))
     results = json.loads(read('tests/projects/results.json'))

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """A pip and a uv for an environment that keeps TensorFlow, Keras and what they need in the locked versions.
 
-    keep_core.py install VENV          puts the programs pip, pip3 and uv into VENV/bin
+    keep_core.py install VENV FILE     puts programs pip, pip3 and uv into VENV/bin that keep FILE's constraints
     keep_core.py variables VENV        prints NAME=VALUE lines, for a shell in that environment
     keep_core.py added VENV FILE       says what a person added to VENV, before it is made anew, and writes it to FILE
     keep_core.py pip|uv VENV ARGUMENT… what these programs run
 
-Needs only the standard library of Python 3.9. The versions are those of requirements/constraints.txt, of which
+Needs only the standard library of Python 3.9. FILE is requirements/constraints.txt or that of another stack;
 VENV gets a copy. A package that would move one is refused with a sentence that names it, and exit code 2.
 """
 
@@ -142,7 +142,7 @@ def shown(command, environment):
 def main(arguments):
     tool, venv = arguments[0], pathlib.Path(arguments[1])
     if tool == 'install':
-        install(venv)
+        install(venv, pathlib.Path(arguments[2]))
     elif tool == 'variables':
         print('\n'.join(f'{name}={value}' for name, value in variables(venv).items()))
     elif tool == 'added':

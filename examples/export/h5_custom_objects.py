@@ -78,7 +78,7 @@ def load(path):
             mend(f.attrs)
             f.visititems(lambda name, item: mend(item.attrs))
             version = f.attrs.get('keras_version', b'0').decode()
-            if '-tf' in version or LooseVersion(version) > LooseVersion(keras.__version__):
+            if '-tf' in version or LooseVersion(version).version[:2] > LooseVersion(keras.__version__).version[:2]:
                 raise ValueError(f'{path} is of tf.keras or a newer Keras, {version}: build it and load_weights.')
             return keras.models.load_model(f, custom_objects=custom)  # <- the line that matters
     except OSError as e:

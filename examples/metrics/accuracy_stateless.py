@@ -5,6 +5,9 @@ tf.contrib.metrics.accuracy does, and the metric is a mean over samples. Keras a
 batches' values, weighted by the size of the batch: for a mean over samples that is the metric
 of the whole epoch.
 
+Stacks: tf1.9-keras2.2.4, tf1.12-keras2.2.4, tf1.15-keras2.2.4, tf1.15-nvidia-keras2.2.4; Keras 2.3 does not
+weight them by size, so that a smaller last batch counts too much.
+
 The line that matters: `tf.contrib.metrics.accuracy(predictions=predicted, labels=true)`. It
 makes no variables, so there is nothing to initialise and nothing to reset. StreamingMetric is
 for functions that do make variables, and refuses this one. The classes have to be integers,

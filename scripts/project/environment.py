@@ -60,7 +60,7 @@ def make(project, options, locked):
         kind = '_gpu' if project.gpu else ''
         pip = ['--python', venv / 'bin' / 'python', '--require-hashes', '-r', ROOT / 'requirements' / 'pip.txt']
         run_uv(project, 'pip', 'install', '-q', '--no-config', *pip, doing='installing')
-        keep_core.install(venv, ROOT / 'requirements' / f'constraints{kind}.txt')
+        keep_core.install(venv, project.lock.with_name(f'constraints{kind}.txt'))
         site = site_packages(venv)
         if not shutil.which('dot'):  # as .venv has it: pydot asks for a program of that name
             shutil.copy(ROOT / 'docker' / 'dot', venv / 'bin' / 'dot')

@@ -7,7 +7,6 @@ import subprocess
 import pytest
 from files import find, read
 
-from tensorflow_with_keras import recipe
 from tensorflow_with_keras.recipe import ROOT
 
 FILES = set(find())
@@ -40,6 +39,7 @@ def test_its_links_lead_somewhere(page):
 # Example scripts in Keras's sdist, files of a project's lock and of other people's projects, and endings of files.
 NOT_HERE = {'lstm_stateful.py', 'mnist_swwae.py', 'environment.yml', 'requirements-docs.txt', 'extras.txt', 'uv.toml'}
 NOT_HERE |= {'.h5', '.in', '.txt', '.py'}
+NOT_HERE |= {'load.py', 'model.h5', 'proof.json', 'proof.md'}  # what `make migrate` writes
 
 
 @every
@@ -78,9 +78,16 @@ def test_the_targets_of_make_that_it_names_exist(page):
     assert named <= targets, named - targets
 
 
+def sessions_of_nox():
+    """Their names without what stands in parentheses behind some."""
+    text = read('noxfile.py')
+    decorated = re.findall(r'^@(?:nox\.session|for_stacks).*\n(?:@.*\n)*def (\w+)', text, re.M)
+    return {*decorated, *re.findall(r'^ *for_stacks\(.*\)\((\w+)\)$', text, re.M)}
+
+
 @every
 def test_the_sessions_of_nox_that_it_names_exist(page):
-    sessions = set(re.findall(r'^@nox\.session.*\n(?:@.*\n)*def (\w+)', read('noxfile.py'), re.M))
+    sessions = sessions_of_nox()
     named = set(re.findall(r'\bnox -s "?\'?(\w+)', code(page)))
     assert named <= sessions, named - sessions
 
@@ -88,20 +95,21 @@ def test_the_sessions_of_nox_that_it_names_exist(page):
 def test_every_page_is_in_the_index_and_every_session_in_the_architecture():
     index = read('docs/README.md')
     assert {p[5:] for p in PAGES if p.startswith('docs/')} - {'README.md'} == set(re.findall(r'\]\((\w+\.md)\)', index))
-    sessions = set(re.findall(r'^@nox\.session.*\n(?:@.*\n)*def (\w+)', read('noxfile.py'), re.M))
+    sessions = sessions_of_nox()
     described = read('docs/architecture.md').split('## What runs where')[1]
     assert sessions == set(re.findall(r'`(\w+)(?:\(\w+\))?`', described))
 
 
 def test_every_module_of_the_library_is_in_the_architecture():
-    modules = {n[:-3] for n in os.listdir(os.path.dirname(recipe.__file__)) if n.endswith('.py')} - {'__init__'}
-    table = read('docs/architecture.md').split('## Why')[0]
-    named = re.findall(r'^\| (`.*?) \|', table, re.M)
-    assert modules == {name for row in named for name in re.findall(r'`(\w+)`', row)}
+    library, migrate = read('docs/architecture.md').split('## Why')[0].split('| module of `migrate` |')
+    for folder, table in (('tensorflow_with_keras', library), ('migrate', migrate)):
+        modules = {n[:-3] for n in os.listdir(os.path.join(ROOT, folder)) if n.endswith('.py')} - {'__init__'}
+        named = re.findall(r'^\| (`.*?) \|', table, re.M)
+        assert modules == {name for row in named for name in re.findall(r'`(\w+)`', row)}
 
 
 def test_every_lock_is_in_contributing():
-    locks = {name for name in os.listdir(os.path.join(ROOT, 'requirements')) if name.endswith('.in')}
+    locks = {os.path.basename(path) for path in FILES if re.match(r'requirements/.*\.in$', path)}
     table = read('CONTRIBUTING.md').split('## Change a pin')[1].split('##')[0]
     assert locks == set(re.findall(r'([a-z0-9_]+\.in)\b', ' '.join(re.findall(r'^\| `.*', table, re.M))))
 

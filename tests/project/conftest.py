@@ -231,6 +231,7 @@ def checkout(tmp_path_factory, registry):
     stack.mkdir(parents=True)
     others = {n: t for n, t in registry.locks.items() if n not in ('pip', 'tensorflow-gpu')}
     (stack / 'cpu.txt').write_text(''.join(text for _, text in sorted({**others, **registry.newer}.items())))
+    (stack / 'constraints.txt').write_text(core.replace('keras==2.2.4', 'keras==2.3.1') + 'tensorflow-gpu<0\n')
     (stack / 'cpu.in').write_text('-r ../../base.in\ntensorflow==1.15.5\n')
     return top
 

@@ -308,6 +308,7 @@ def test_interrupted_while_the_image_is_built(small):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what runs in the background ignores it
     )
     for line in process.stderr:
         if 'Building the image' in line:

@@ -15,7 +15,9 @@ class Record(keras.callbacks.Callback):
         self.scores, self.weights = [], []
 
     def on_epoch_end(self, epoch, logs=None):
+        stops = self.model.stop_training
         columns = self.model.predict(self.x).T
+        self.model.stop_training = stops  # Keras 2.3's predict sets it back, and EarlyStopping came before
         self.scores.append(np.mean([average_precision_score(y, p) for y, p in zip(self.y.T, columns)]))
         self.weights.append(self.model.get_weights())
 
