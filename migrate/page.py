@@ -120,12 +120,17 @@ def loader(args, description, custom):
             *own,
             '',
         ]
+        objects = []
         for name, path in custom.items():
             module = os.path.splitext(os.path.basename(path))[0]
+            objects.append(f'{name!r}: {module}.{name}')
             body.append(f"{keras}.saving.register_keras_serializable('custom', {name!r})({module}.{name})")
         body += [
             here,
-            f"model = {keras}.models.load_model(os.path.join(here, '{file}'), compile=False)",
+            # tf-keras writes a cell of RNN by its own name
+            f"model = {keras}.models.load_model(os.path.join(here, '{file}'), "
+            + (f'custom_objects={{{", ".join(objects)}}}, ' if objects and keras == 'tf_keras' else '')
+            + 'compile=False)',
             inputs,
             'answers = model.predict_on_batch(inputs if len(inputs) > 1 else inputs[0])',
             'for answer in answers if isinstance(answers, list) else [answers]:',

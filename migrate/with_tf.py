@@ -126,7 +126,8 @@ def run(job):
     tf_keras.backend.clear_session()
     rebuild.register(tf_keras, custom)
     try:
-        model = tf_keras.models.load_model(os.path.join(folder, 'model.h5'), compile=False)
+        # by their own names, too, since that is how the file has a cell of RNN
+        model = tf_keras.models.load_model(os.path.join(folder, 'model.h5'), custom_objects=custom, compile=False)
     except Exception as error:
         raise Refused(f'the new file cannot be loaded again: {type(error).__name__}: {error}'.split('\n')[0]) from error
     answers, keys, layers = answer_by_keras(tf_keras, model, description, batches(folder, description))
