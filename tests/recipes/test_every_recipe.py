@@ -104,7 +104,9 @@ def test_with_one_thread_it_reaches_what_it_says_and_gives_the_same_bits_twice(n
     process = APART.Process(target=command_line, args=(command, str(messages)))
     process.start()
     process.join()
-    assert (process.exitcode, messages.read_text()) == (0, '')
+    # TensorFlow warns of an allocation by what memory is free just now, which is for the machine and not for the recipe
+    said = [line for line in messages.read_text().splitlines() if 'exceeds 10% of system memory' not in line]
+    assert (process.exitcode, said) == (0, [])
     folder = tmp_path / name.replace('/', '-')
     first = json.loads((folder / 'result.json').read_text())['metrics']
     assert all(isinstance(v, (int, float)) or v is None or (folder / v).exists() for v in first.values())
