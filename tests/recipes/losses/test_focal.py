@@ -34,13 +34,13 @@ def value_and_gradient(loss, y_true, logits):
 @pytest.mark.parametrize('positive', [0, 1])
 @pytest.mark.parametrize('gamma', [0.0, 0.5, 1.0, 2.0, 5.0])
 def test_loss_and_gradient(module, gamma, positive):
-    if tf.__version__.startswith('1.15.') and (gamma, positive) == (0.0, 1):
-        pytest.skip('TensorFlow 1.15 leaves 3e-8 where the gradient is 0')
     y_true = np.full(LOGITS.shape, positive)
     value, gradient = value_and_gradient(module.focal(gamma, 0.3), y_true, LOGITS)
     np.testing.assert_allclose(value, float64_focal(LOGITS, positive, gamma, 0.3), rtol=2e-5, atol=1e-35)
     up, down = (float64_focal(LOGITS + step, positive, gamma, 0.3) for step in (1e-4, -1e-4))
-    np.testing.assert_allclose(gradient, (up - down) / 2e-4, rtol=1e-4, atol=1e-8)
+    # where the gradient is 0, TensorFlow 1.15 leaves up to 3e-8
+    atol = 1e-7 if tf.__version__.startswith('1.15.') else 1e-8
+    np.testing.assert_allclose(gradient, (up - down) / 2e-4, rtol=1e-4, atol=atol)
 
 
 @pytest.mark.not_on(
