@@ -8,7 +8,7 @@ override export RUN := $(value RUN)
 .PHONY: help list run-example data project inspect explain migrate test test-gpu python36 shell doctor build-cpu build-gpu lint tools generate clean
 
 help: ## Show this help
-	@echo 'Keras 2.2.4 on TensorFlow 1.9.0. Targets:'
+	@echo 'Keras 2.2.4 on TensorFlow 1.9.0, or another pair by STACK=. Targets:'
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1	/p' $(MAKEFILE_LIST) | expand -t 16
 	@echo 'Options, as in `make run-example EXAMPLE=metrics/cohens_kappa DATASET=mnist EPOCHS=3`:'
 	@echo '  EXAMPLE       the recipe, TOPIC/NAME, one of `make list`; metrics/cohens_kappa by default'

@@ -14,10 +14,11 @@ def about():
     import platform
 
     print(
-        'TensorFlow with Keras %s: recipes for Keras 2.2.4 on TensorFlow 1.9.0, Python %s'
+        'TensorFlow with Keras %s: recipes for Keras 2 on TensorFlow 1, Python %s'
         % (__version__, platform.python_version())
     )
     versions = doctor.installed_packages()
+    print('Stack: %s' % (doctor.stack_of(versions) or 'none; `doctor` says what is installed otherwise'))
     shown = [
         '%s %s' % (d, versions[d])
         for d in ('tensorflow', 'tensorflow-gpu', 'keras', 'numpy', 'scipy', 'scikit-learn', 'h5py', 'matplotlib')
@@ -205,6 +206,11 @@ def main(argv):
 
 if __name__ == '__main__':
     try:
-        sys.exit(main(sys.argv[1:]))
+        code = main(sys.argv[1:])
+        sys.stdout.flush()
+        sys.exit(code)
     except KeyboardInterrupt:
         sys.exit(recipe.INTERRUPTED)
+    except BrokenPipeError:  # as in `make list | head`; Python would say so once more when it flushes at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(recipe.FAILED)

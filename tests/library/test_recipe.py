@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tensorflow_with_keras import __main__, datasets, recipe
+from tensorflow_with_keras import __main__, datasets, doctor, recipe
 from tensorflow_with_keras.recipe import ROOT
 
 KAPPA = 'metrics/cohens_kappa'
@@ -53,6 +53,20 @@ def test_importing_the_package_loads_neither_tensorflow_nor_numpy():
     code = 'import sys, tensorflow_with_keras.__main__; print({"tensorflow", "keras", "numpy"} & set(sys.modules))'
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, stdout=subprocess.PIPE, universal_newlines=True)
     assert done.stdout.strip() == 'set()'
+
+
+def test_a_reader_who_has_seen_enough_of_the_list_gets_no_traceback():
+    pipes = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE}
+    with subprocess.Popen(command('list'), cwd=ROOT, env=environment(), **pipes) as listing:
+        listing.stdout.close()
+        assert listing.stderr.read() == b''
+    assert listing.returncode == recipe.FAILED
+
+
+def test_it_says_which_stack_is_installed():
+    code, out, _ = call()
+    assert code == 0
+    assert 'Stack: %s\n' % doctor.stack_of() in out
 
 
 def test_the_list_has_one_recipe_a_line_name_first():
