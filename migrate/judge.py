@@ -92,7 +92,8 @@ def judge(folder):
             notes.append(f'The output {name} {why}, which proves nothing; judged instead: {names}.')
         else:
             notes.append(
-                f'The output {name} {why}, and so does what stands before it: this proves nothing. Give it INPUTS.'
+                f'The output {name} {why}, and nothing before it can be judged instead: this proves nothing. Give it '
+                'INPUTS.'
             )
         proven.append(good)
     holds = bool(proven) and all(proven)

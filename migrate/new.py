@@ -128,25 +128,42 @@ def onnx(job):
     del session
     model = onnx.load(path)
     inside = {name for node in model.graph.node for name in node.output} - set(outputs)
-    keys, fetch = [], []
+    fetch = {}  # key of a layer -> name of its tensor in the file
     for key, name in description['tensor_names'].items():
         for each in description['last_layers']:
             if each['own'] == key:
                 name = outputs[description['last_layers'].index(each)]
         if name in inside or name in outputs:
-            keys.append(key)
-            fetch.append(name)
-    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(fetch) if name in inside)
+            fetch[key] = name
+    for output, last in zip(outputs, description['last_layers']):
+        key = last['logits'] or (last['before'][0] if last['squashes'] and len(last['before']) == 1 else None)
+        name = squashed(model.graph, output)
+        if key and name in inside:
+            fetch[key] = name
+    model.graph.output.extend(onnx.ValueInfoProto(name=n) for n in dict.fromkeys(fetch.values()) if n in inside)
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=['CPUExecutionProvider'])
-    values = session.run(fetch, {k: v for k, v in zip(names, inputs[0]) if k in wanted}) if fetch else []
+    feed = {k: v for k, v in zip(names, inputs[0]) if k in wanted}
+    values = session.run(list(fetch.values()), feed) if fetch else []
     with np.load(os.path.join(folder, 'layers.npz')) as saved:
         at = {key: f'arr_{n}' for n, key in enumerate(description['layer_order'])}
-        values = [in_order(value, saved[at[key]]) for key, value in zip(keys, values)]
-    both = [(key, value) for key, value in zip(keys, values) if value is not None]
-    notes = [f'{len(both)} of {len(at)} layer outputs stand in the file under their own names; the others were merged.']
+        values = [in_order(value, saved[at[key]]) for key, value in zip(fetch, values)]
+    both = [(key, value) for key, value in zip(fetch, values) if value is not None]
+    notes = [f'{len(both)} of {len(at)} layer outputs stand in the file; the others were merged.']
     versions = {'Python': python_version(), 'onnxruntime': onnxruntime.__version__, 'NumPy': np.__version__}
     versions['ONNX opset'] = str(max(each.version for each in model.opset_import if each.domain in ('', 'ai.onnx')))
     save_answers(folder, 'onnx', answers, [key for key, _ in both], [value for _, value in both], versions, notes)
+
+
+def squashed(graph, name):
+    """What the softmax, sigmoid or tanh is applied to that makes this tensor; None where none of them does.
+
+    The converter merges layers, and names what is left after the first operation that it kept.
+    """
+    made_by = {output: node for node in graph.node for output in node.output}
+    while name in made_by and made_by[name].op_type in ('Identity', 'Reshape', 'Squeeze', 'Transpose', 'Unsqueeze'):
+        name = made_by[name].input[0]
+    node = made_by.get(name)
+    return node.input[0] if node is not None and node.op_type in ('Sigmoid', 'Softmax', 'Tanh') else None
 
 
 def in_order(value, old):
