@@ -65,7 +65,7 @@ def judge(folder):
     new_layer = load_layers(folder, 'new_layers.npz', new['layer_order'])
     deep = _count(description) > DEEP_FROM
     tolerance = DEEP if deep else SMALL
-    rows, proven, notes = [], [], list(new['notes'])
+    rows, proven, notes = [], [], description['notes'] + new['notes']
     for n, (name, last) in enumerate(zip(description['output_names'], description['last_layers'])):
         olds = [old_out[f'{b}/{n}'] for b in range(len(description['batches']))]
         differences = []

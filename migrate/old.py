@@ -164,6 +164,7 @@ def describe_layer(layer, nodes, weights):
         'name': layer.name,
         'class': type(layer).__name__,
         'custom': not type(layer).__module__.startswith('keras.'),
+        'embeds': isinstance(layer, keras.layers.Embedding),  # classes made of it, too
         'config': config,
         'trainable': layer.trainable,
         'first': int(isinstance(layer, Network)),  # a model's first node is its own graph
@@ -207,7 +208,7 @@ def consumers(model, at):
                 kind, config = layer['class'], layer['config']
                 if kind == 'TimeDistributed':
                     kind, config = config['layer']['class_name'], config['layer']['config']
-                if kind == 'Embedding':
+                if kind == 'Embedding' or layer['embeds']:
                     yield 'Embedding', config
                 elif kind in PASSED_THROUGH:
                     if kind == 'Masking':
@@ -263,9 +264,17 @@ def make_batches(model, mine, seed):
         how = 'random, standard deviation %d (whole numbers for an Embedding), batch of %d' % (deviation, size)
         batches.append((how, arrays))
     if mine is not None:
-        arrays = [array.astype(spec['dtype']) for array, spec in zip(mine, model['inputs'])]
-        batches.append(('your own data, batch of %d' % len(arrays[0]), arrays))
+        batches.append(your_batches(model, mine)[0])
     return batches, fixed
+
+
+def your_batches(model, mine):
+    """The user's arrays as they are and, where the size of a batch is open, the first half of them."""
+    arrays = [array.astype(spec['dtype']) for array, spec in zip(mine, model['inputs'])]
+    sizes = [len(arrays[0])]
+    if len(arrays[0]) > 1 and all(spec['shape'][0] is None for spec in model['inputs']):
+        sizes.append((len(arrays[0]) + 1) // 2)
+    return [('your own data, batch of %d' % size, [array[:size] for array in arrays]) for size in sizes]
 
 
 def read_inputs(path, model):
@@ -382,7 +391,8 @@ def freeze(model):
         session, session.graph.as_graph_def(), [t.op.name for t in outputs]
     )
     rename = {t.name: name for t, name in zip(model.inputs + outputs, names[0] + names[1])}
-    return graph, [t.name for t in model.inputs], [t.name for t in outputs], rename
+    kept = {node.name for node in graph.node}  # an input that no output needs is not among them
+    return graph, [t.name for t in model.inputs if t.op.name in kept], [t.name for t in outputs], rename
 
 
 def clean_names(model):
@@ -456,6 +466,14 @@ def write_savedmodel(model, path):
 # --- a job
 
 
+def answer(model, arrays):
+    """The model's outputs, a list."""
+    if model.stateful:
+        model.reset_states()
+    out = model.predict_on_batch(arrays)
+    return out if isinstance(out, list) else [out]
+
+
 def work(job):
     K.clear_session()
     K.set_learning_phase(0)
@@ -469,23 +487,22 @@ def work(job):
     np.savez(os.path.join(folder, 'weights.npz'), *K.batch_get_value(variables))
     mine = read_inputs(job['inputs'], description) if job['inputs'] else None
     batches, fixed = make_batches(description, mine, job['seed'])
-    saved, answers = {}, {}
-    for b, (_, arrays) in enumerate(batches):
-        if model.stateful:
-            model.reset_states()
+    description['notes'] = []
+    try:
+        answers = [answer(model, arrays) for _, arrays in batches]
+    except Exception as error:
+        tried = ', '.join(str(list(array.shape)) for array in batches[0][1])
+        why = 'the model does not take the random inputs that were tried, %s (%s)' % (tried, str(error).split('\n')[0])
+        if mine is None:
+            raise Refused(why + ': give it INPUTS') from None
+        batches = your_batches(description, mine)
         try:
-            out = model.predict_on_batch(arrays)
+            answers = [answer(model, arrays) for _, arrays in batches]
         except Exception as error:
-            if not job['inputs'] and any(None in spec['shape'][1:] for spec in description['inputs']):
-                raise Refused(
-                    'the model takes inputs of any size, but not those that were tried, %s (%s): give it INPUTS'
-                    % (', '.join(str(list(a.shape)) for a in arrays), str(error).split('\n')[0])
-                ) from None
-            raise
-        for n, array in enumerate(arrays):
-            saved['%d/%d' % (b, n)] = array
-        for n, array in enumerate(out if isinstance(out, list) else [out]):
-            answers['%d/%d' % (b, n)] = array
+            raise Refused('INPUTS: the model does not take them (%s)' % str(error).split('\n')[0], 2) from None
+        description['notes'] = [why[0].upper() + why[1:] + ', so your own were judged alone.']
+    saved = {'%d/%d' % (b, n): array for b, (_, arrays) in enumerate(batches) for n, array in enumerate(arrays)}
+    answers = {'%d/%d' % (b, n): array for b, out in enumerate(answers) for n, array in enumerate(out)}
     if model.stateful:
         model.reset_states()
     if 'savedmodel' in job['targets']:

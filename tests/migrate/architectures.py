@@ -5,11 +5,10 @@ import os
 import sys
 
 import numpy as np
-from cases import widen
 from keras import applications
 from keras import backend as K
-from keras.layers import Activation, Conv2D, GlobalAveragePooling2D
-from keras.models import Sequential
+from keras.layers import Activation, Conv2D, Dense, GlobalAveragePooling2D, Input, Lambda
+from keras.models import Model, Sequential
 
 
 def pooled():
@@ -20,15 +19,40 @@ def pooled():
     return model
 
 
+def half_used():
+    """A model of two inputs, of which its output needs the second."""
+    both = [Input((3,), name='idle'), Input((3,), name='used')]
+    return Model(both, Dense(2)(Lambda(lambda both: both[1])(both)))
+
+
+def let_through(model, random):
+    """Random weights by which an output still depends on the input behind a hundred layers: He's."""
+    values = []
+    for variable in model.weights:
+        shape = K.int_shape(variable)
+        kind = variable.name.split('/')[-1].split(':')[0]
+        if 'kernel' in kind:
+            fan = np.prod(shape[:2]) if 'depthwise' in kind else np.prod(shape[:-1])
+            values.append(random.normal(0, np.sqrt(2 / fan), shape))
+        elif kind in ('gamma', 'moving_variance'):
+            values.append(random.uniform(0.7, 1.4, shape))
+        else:
+            values.append(random.normal(0, 0.1, shape))
+    K.batch_set_value(list(zip(model.weights, values)))
+
+
+SMALL = {'pooled softmax': pooled, 'half used': half_used}
+
+
 def main(folder, names):
     listed = []
     for n, name in enumerate(names):
         K.clear_session()
-        if name == 'pooled softmax':
-            model = pooled()
+        if name in SMALL:
+            model = SMALL[name]()
         else:
             model = getattr(applications, name)(weights=None)
-            widen(model, np.random.RandomState(n))
+            let_through(model, np.random.RandomState(n))
         model.save(os.path.join(folder, '%d.h5' % n))
         listed.append({'name': name, 'file': '%d.h5' % n, 'custom': []})
     with open(os.path.join(folder, 'cases.json'), 'w') as file:

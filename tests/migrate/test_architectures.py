@@ -36,6 +36,13 @@ def test_an_architecture(saved, name, target):
     assert proof['largest_relative_difference'] <= (1e-5 if name == 'pooled softmax' else 1e-4)
 
 
+@pytest.mark.parametrize('target', ['onnx', 'savedmodel'])
+def test_an_input_that_no_output_needs(saved, target):
+    proof = saved('half used').proofs(*STEPS[target])['half used']
+    assert 'sentence' not in proof, proof
+    assert proof['holds'] and proof['largest_relative_difference'] <= 1e-5
+
+
 WIDER = """
 import sys, numpy, onnx
 model = onnx.load(sys.argv[1])

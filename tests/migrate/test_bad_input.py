@@ -1,5 +1,6 @@
 """What a user can get wrong: one sentence, exit code 2 or 3, nothing left behind."""
 
+import json
 import os
 import resource
 import subprocess
@@ -8,7 +9,7 @@ import pytest
 from conftest import HERE, ROOT, run
 
 MAKE = """
-import sys, h5py, keras
+import sys, h5py, keras, numpy as np
 from keras import layers as L
 folder = sys.argv[1]
 model = keras.Sequential([L.Dense(4, input_shape=(6,)), L.Lambda(lambda x: x * 2, name='twice')])
@@ -26,6 +27,14 @@ for name, version in (('tf', b'2.1.6-tf'), ('later', b'2.3.1')):
 sys.path.insert(0, sys.argv[2])
 from custom_old import Scaled
 keras.Sequential([Scaled(2.0, input_shape=(6,))]).save(folder + '/custom.h5')
+picky = L.Input((4,), dtype='int32')
+def pick(rows):
+    from keras import backend as K
+    return K.gather(K.constant([[1., 2.], [3., 5.], [8., 1.]]), K.cast(rows, 'int32'))
+rows = L.Lambda(pick)(picky)
+keras.Model(picky, L.Dense(3)(L.Flatten()(rows))).save(folder + '/picky.h5')
+np.save(folder + '/right.npy', np.array([[0, 1, 2, 1], [2, 2, 0, 1], [1, 0, 0, 2]]))
+np.save(folder + '/wrong.npy', np.full((3, 4), 7))
 open(folder + '/text.h5', 'w').write('no HDF5')
 open(folder + '/broken.py', 'w').write('import nothing_of_that_name\\nScaled = 1\\n')
 """
@@ -88,6 +97,8 @@ def test_what_shows_before_anything_is_run(files, tmp_path, model, options, code
         ('custom.h5', {'CUSTOM': '{files}/broken.py:Scaled'}, 2, 'nothing_of_that_name'),
         ('lambda.h5', {'to': 'keras3'}, 2, 'twice'),
         ('good.h5', {'INPUTS': '{files}/text.h5'}, 2, 'cannot be read'),
+        ('picky.h5', {}, 3, 'give it INPUTS'),
+        ('picky.h5', {'INPUTS': '{files}/wrong.npy'}, 2, 'INPUTS: the model does not take them'),
         ('good.h5', {'limit': 100_000}, 3, 'the disk is full'),
     ],
 )
@@ -105,6 +116,14 @@ def test_that_a_folder_with_other_things_is_left_alone(files, tmp_path):
     done = subprocess.run([str(ROOT / 'scripts' / 'front-door'), 'migrate'], env=env, capture_output=True, text=True)
     assert done.returncode == 2 and 'other things' in done.stderr
     assert (out / 'mine.txt').read_text() == 'mine'
+
+
+def test_a_model_that_takes_no_random_numbers_is_judged_by_what_its_user_gives(files, tmp_path):
+    code, _ = migrate(files, tmp_path, 'picky.h5', INPUTS=str(files / 'right.npy'))
+    assert code == 0
+    proof = json.loads((tmp_path / 'out' / 'proof.json').read_text())
+    assert proof['batches'] == ['your own data, batch of 3', 'your own data, batch of 2']
+    assert 'so your own were judged alone' in proof['notes'][0]
 
 
 def test_a_whole_run_and_its_program(files, tmp_path):
