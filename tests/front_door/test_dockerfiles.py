@@ -47,6 +47,16 @@ def test_both_are_there_by_the_names_that_people_use():
         assert 'requirements/%s.txt' % lock in read(name) and 'distributed' in stages(name)
 
 
+def test_every_engine_finds_what_is_to_be_copied():
+    """Docker 20.10 skips a folder that a pattern of .dockerignore names by a *."""
+    kept = [line[1:] for line in read('.dockerignore').splitlines() if line.startswith('!')]
+    assert [path for path in kept if '*' in os.path.dirname(path)] == []
+    for name in DOCKERFILES:
+        for copied in re.findall(r'^COPY (?!--from)(.*) \S+$', '\n'.join(instructions(name)), re.M):
+            for path in copied.split():
+                assert any(path.startswith(each.split('*')[0]) for each in kept), (name, path)
+
+
 @pytest.mark.parametrize('name', [*DOCKERFILES, PROJECT])
 def test_its_first_line_says_what_it_is_generated_from(name):
     first = read(name).split('\n', 1)[0]
