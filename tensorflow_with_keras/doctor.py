@@ -395,6 +395,7 @@ def examine(with_tensorflow=True):
     cuda = CUDA[stack or REFERENCE]
     report = {
         'stack': stack,
+        'image_of': os.environ.get('TFK_STACK'),  # an image says so whose TensorFlow may be another than the stack's
         'python': platform.python_version(),
         'cpu': dict(features, cores=os.cpu_count()),
         'memory': memory(),
@@ -430,7 +431,10 @@ def examine(with_tensorflow=True):
 
 def text(report):
     """The report for people."""
-    lines = ['Stack       %s' % (report['stack'] or 'none of those here'), 'Python      %(python)s' % report]
+    note = ''
+    if report['image_of'] and report['packages'][0]['name'] == 'tensorflow':
+        note = "   <- the image of %(image_of)s, with PyPI's TensorFlow for CPUs in the place of NVIDIA's" % report
+    lines = ['Stack       %s%s' % (report['stack'] or 'none of those here', note), 'Python      %(python)s' % report]
     features = ', '.join(f.upper() for f in ('avx', 'avx2', 'avx512f') if report['cpu'][f])
     features = features or ('AVX unknown' if report['cpu']['avx'] is None else 'no AVX')
     lines.append('Processor   %d cores, %s' % (report['cpu']['cores'], features))

@@ -40,6 +40,13 @@ def test_every_locked_package_is_there_in_its_version(container):
     assert {name: installed.get(name) for name in LOCK} == LOCK
 
 
+def test_doctor_says_where_pypis_tensorflow_takes_the_place_of_nvidias(container):
+    code, out, _ = container('python', '-m', 'tensorflow_with_keras', 'doctor', '--no-tensorflow')
+    assert code == 0, out
+    told = "in the place of NVIDIA's" in out.splitlines()[0]
+    assert told == ('nvidia' in STACK and os.environ.get('TENSORFLOW_WHEEL') == 'pypi')
+
+
 def test_labels_name_the_versions(inspected):
     labels = inspected['Config']['Labels']
     for name in (TENSORFLOW, 'keras', 'numpy', 'scipy', 'scikit-learn', 'h5py'):

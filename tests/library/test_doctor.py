@@ -84,6 +84,18 @@ def test_it_answers_where_there_is_no_proc(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    'build, version, told', [('tensorflow', '1.15.5', True), ('nvidia-tensorflow', '1.15.5+nv22.9', False)]
+)
+def test_it_says_where_another_tensorflow_is_in_the_image_for_nvidias(monkeypatch, build, version, told):
+    stack = 'tf1.15-nvidia-keras2.2.4'
+    monkeypatch.setenv('TFK_STACK', stack)
+    monkeypatch.setattr(doctor, 'installed_packages', lambda: {build: version, 'keras': '2.2.4'})
+    first = doctor.text(doctor.examine(with_tensorflow=False)).splitlines()[0]
+    assert ("image of %s, with PyPI's TensorFlow" % stack in first) == told
+    assert first.startswith('Stack       %s' % ('tf1.15-keras2.2.4   <- ' if told else stack))
+
+
+@pytest.mark.parametrize(
     'capability, expected',
     [
         ((3, 0), 'unsupported'),
