@@ -377,9 +377,21 @@ def migrate(session):
         session.run(FRONT_DOOR, 'migrate-venv', name, external=True)
     arguments = [each for each in session.posargs if each != 'quick']
     # what is imported a hundred times is compiled once, whatever the surroundings say
-    env = {'PYTHONDONTWRITEBYTECODE': '', 'MIGRATE_QUICK': '1' if 'quick' in session.posargs else ''}
-    tests = [] if any(each.startswith('tests/') for each in arguments) else ['tests/migrate']
+    env = {'ENGINE': 'local', 'PYTHONDONTWRITEBYTECODE': '', 'MIGRATE_QUICK': '1' if 'quick' in session.posargs else ''}
+    tests = ['tests/migrate', '--ignore', 'tests/migrate/test_migrate_container.py']  # that is image(migrate)
+    if any(each.startswith('tests/') for each in arguments):
+        tests = []
     session.run('python', '-m', 'pytest', '-q', '--timeout', '1800', *tests, *arguments, env=env)
+
+
+@nox.session(name='image(migrate)', venv_backend='uv')
+def image_migrate(session):
+    """Builds the image of `make migrate`, and moves models in containers, without network."""
+    install_locked(session, 'tools')
+    name = engine(session, 'migrate')
+    session.run(FRONT_DOOR, 'build', external=True)
+    tests = ['tests/migrate/test_migrate_container.py', *session.posargs]
+    session.run('python', '-m', 'pytest', '-q', '--timeout', '1800', *tests, env={'ENGINE': name})
 
 
 @nox.session(venv_backend='none')

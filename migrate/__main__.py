@@ -118,6 +118,9 @@ def out_folder(args):
     out = pathlib.Path(args.out or ROOT / 'runs' / f'migrate-{pathlib.Path(args.model).stem}-{args.to}').absolute()
     if out.exists() and not out.is_dir():
         raise Refused(f'OUT={out} is a file: name a folder', 2)
+    for parent in out.parents:
+        if parent.is_file():
+            raise Refused(f'OUT={out} lies below {parent}, which is a file: name another folder', 2)
     if out.is_dir() and any(out.iterdir()) and not (out / 'proof.json').exists():
         raise Refused(f'OUT={out} is a folder with other things in it: name a new one', 2)
     return out
@@ -172,10 +175,10 @@ def sha256(path):
 
 def migrate(args, out):
     """Makes everything in a folder beside OUT, which takes its place only when it is whole. Returns the proof."""
-    out.parent.mkdir(parents=True, exist_ok=True)
     whole = out.with_name(f'.{out.name}.partial-{os.getpid()}')
     work = whole / 'work'
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
         work.mkdir(parents=True)
         jobs = work / 'jobs.json'
         job = {

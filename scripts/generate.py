@@ -1,6 +1,6 @@
 """Writes every place that repeats what another file says; `--check` only compares. `make generate` runs it.
 
-- a Dockerfile for each image of docker/images.toml, out of docker/Dockerfile.template, and Dockerfile.project
+- a Dockerfile for each image of docker/images.toml, out of docker/Dockerfile.template; Dockerfile.project and .migrate
 - between markers in pages and sources: versions, out of requirements/*.txt and docker/images.toml
 - constraints.txt and constraints_gpu.txt beside the locks of each stack, for `pip install -c`
 - docs/symptoms.md, out of tensorflow_with_keras/symptoms.json; docs/projects.md, out of tests/projects
@@ -26,6 +26,7 @@ from tensorflow_with_keras import __version__, doctor, explain, recipe  # noqa: 
 # The keys of each table of docker/images.toml: those that it must have, those that it may have.
 KEYS = {
     'python': ({'version', 'runtime_base', 'builder_base'}, set()),
+    'copied': ({'base'}, set()),
     'image': ({'dockerfile', 'title', 'python', 'packages', 'tests'}, {'horovod', 'cuda'}),
     'stack': (set(), {'cuda', 'wheel'}),
 }
@@ -164,6 +165,14 @@ def dockerfiles(settings):
     template = environment.get_template('Dockerfile.project.template')
     made['Dockerfile.project'] = template.render(
         python=settings['image']['cpu']['python'], builder_base=bases['builder_base']
+    )
+    template = environment.get_template('Dockerfile.migrate.template')
+    made['Dockerfile.migrate'] = template.render(
+        bases,
+        python312_base=settings['copied']['3.12']['base'],
+        old_side=locked('migrate_old'),
+        new_side=locked('migrate_new'),
+        project_version=__version__,
     )
     for path in [*ROOT.glob('Dockerfile*'), *ROOT.glob('docker/stacks/*/Dockerfile*')]:
         if str(path.relative_to(ROOT)) not in made:
@@ -307,6 +316,8 @@ def base_table(_old, settings):
     for python in settings['python'].values():
         for argument, what in (('runtime_base', 'Python {}'), ('builder_base', 'Python {}, binutils, g++ and make')):
             rows.append([f'`{argument.upper()}`', f'`{python[argument]}`', what.format(python['version'])])
+    for name, python in settings['copied'].items():
+        rows.append([f'`PYTHON{name.replace(".", "")}_BASE`', f'`{python["base"]}`', f'Python {name}'])
     return table(['argument of the Dockerfile', 'image', 'what it has'], rows)
 
 

@@ -12,10 +12,10 @@ import pytest
 from tensorflow_with_keras import __version__, doctor
 from tensorflow_with_keras.recipe import ROOT
 
-PROJECT = 'Dockerfile.project'
+PROJECT, MIGRATE = 'Dockerfile.project', 'Dockerfile.migrate'
 PLACES = ('Dockerfile*', 'docker/stacks/*/Dockerfile*')
 FOUND = {os.path.relpath(path, ROOT) for place in PLACES for path in glob.glob(os.path.join(ROOT, place))}
-DOCKERFILES = sorted(FOUND - {PROJECT})
+DOCKERFILES = sorted(FOUND - {PROJECT, MIGRATE})
 every = pytest.mark.parametrize('name', DOCKERFILES)
 
 
@@ -51,13 +51,13 @@ def test_every_engine_finds_what_is_to_be_copied():
     """Docker 20.10 skips a folder that a pattern of .dockerignore names by a *."""
     kept = [line[1:] for line in read('.dockerignore').splitlines() if line.startswith('!')]
     assert [path for path in kept if '*' in os.path.dirname(path)] == []
-    for name in DOCKERFILES:
+    for name in [*DOCKERFILES, PROJECT, MIGRATE]:
         for copied in re.findall(r'^COPY (?!--from)(.*) \S+$', '\n'.join(instructions(name)), re.M):
             for path in copied.split():
                 assert any(path.startswith(each.split('*')[0]) for each in kept), (name, path)
 
 
-@pytest.mark.parametrize('name', [*DOCKERFILES, PROJECT])
+@pytest.mark.parametrize('name', [*DOCKERFILES, PROJECT, MIGRATE])
 def test_its_first_line_says_what_it_is_generated_from(name):
     first = read(name).split('\n', 1)[0]
     sources = re.findall(r'docker/[\w.]+', first)
@@ -135,3 +135,30 @@ def test_the_image_of_a_project_adds_to_another_and_comes_by_digest_or_hash():
     # what lies in a git repository has an address instead of a hash, and a person's own requirements.txt has neither
     without = [re.search(r'/(\w+)\.txt', line).group(1) for line in asked if '--require-hashes' not in line]
     assert without == ['addresses', 'requirements']
+
+
+def test_the_image_of_migrate_has_its_three_environments_out_of_locks_with_hashes():
+    text = '\n'.join(instructions(MIGRATE))
+    found = stages(MIGRATE)
+    assert {stage: base for stage, (base, _) in found.items()} == {
+        'runtime_base': '${RUNTIME_BASE}',
+        'builder_base': '${BUILDER_BASE}',
+        'python312_base': '${PYTHON312_BASE}',
+        'pythons': 'builder_base',
+        'old': 'pythons',
+        'new': 'pythons',
+        'tf': 'pythons',
+        'runtime': 'runtime_base',  # so that no compiler is in what runs
+    }
+    assert list(found)[-1] == 'runtime'
+    cpu = dict(re.findall(r'^ARG (\w+_BASE)=(.*)$', read('Dockerfile.cpu'), re.M))
+    own = dict(re.findall(r'^ARG (\w+_BASE)=(.*)$', text, re.M))
+    assert re.match(r'python:3\.12-slim-bullseye@sha256:[0-9a-f]{64}$', own.pop('PYTHON312_BASE')) and own == cpu
+    copied = re.findall(r'^COPY --from=(\w+)', found['runtime'][1], re.M)
+    assert copied == ['python312_base', 'old', 'new', 'tf']
+    for name in ('old', 'new', 'tf'):
+        assert '/build/install_environment /build/migrate_%s.txt ' % name in found[name][1]
+    assert not re.search(r'apt-get|apt |conda|curl|wget|pip install', text)
+    script = read('docker/install_environment').replace('\\\n', ' ')
+    installs = [line for line in script.splitlines() if 'pip install' in line]
+    assert len(installs) == 2 and all('--require-hashes' in line and '--no-deps' in line for line in installs)

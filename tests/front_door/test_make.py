@@ -63,9 +63,9 @@ def checkout(tmp_path):
     """A copy in which an environment can be planted without touching the real one. Its path has a blank."""
     copy = tmp_path / 'a checkout'
     copy.mkdir()
-    for name in ('Makefile', 'Dockerfile', 'Dockerfile.cpu', '.dockerignore', 'LICENSE'):
+    for name in ('Makefile', 'Dockerfile', 'Dockerfile.cpu', 'Dockerfile.migrate', '.dockerignore', 'LICENSE'):
         shutil.copy(os.path.join(ROOT, name), str(copy))
-    for name in ('docker', 'scripts', 'requirements', 'tensorflow_with_keras', 'examples'):
+    for name in ('docker', 'scripts', 'requirements', 'tensorflow_with_keras', 'examples', 'migrate'):
         shutil.copytree(os.path.join(ROOT, name), str(copy / name), ignore=shutil.ignore_patterns('__pycache__'))
     return copy
 
@@ -648,6 +648,66 @@ def test_the_other_targets_where_gnus_tools_are_missing(call, checkout, bin, mac
         assert KAPPA in out if python else words[-1] == 'list'
     if target == 'build-cpu':
         assert out == 'tensorflow-with-keras:cpu\n'
+
+
+@pytest.fixture
+def moving(call, checkout, macos, tmp_path):
+    """What a container of `make migrate` mounts, and what it is called with, for these options."""
+    mine = tmp_path / 'my models'
+    (mine / 'code').mkdir(parents=True)
+    for name in ('a, b.h5', 'data.npy', 'code/layers.py', 'code/more.py'):
+        (mine / name).write_text('')
+
+    def moving(**options):
+        options = {key: value.format(mine=mine) for key, value in options.items()}
+        code, out, err = call('scripts/front-door', 'migrate', cwd=str(checkout), path=macos, TO='onnx', **options)
+        if code:
+            return code, err.splitlines()[-1].replace(str(mine), '{mine}')
+        log = (tmp_path / 'log').read_text()
+        words = log.replace(str(mine), '{mine}').replace(str(checkout), '{here}').splitlines()
+        at = words.index('tensorflow-with-keras:migrate')
+        assert words[words.index('--network') + 1] == 'none' and '--read-only' in words[:at]
+        assert words[at + 1 : at + 6] == [words[at + 1], '-m', 'migrate', '--to', 'onnx']
+        mounts = [word for word in words[:at] if word.startswith('type=bind') and '/usr/share/datasets' not in word]
+        return mounts, words[at + 6 :], '--tmpfs=/tmp:exec' in words[:at]
+
+    return moving
+
+
+def mounted(path, *more):
+    return ','.join(('type=bind', 'source=' + path, 'destination=' + path) + more)
+
+
+def test_migrate_in_a_container_mounts_what_is_named_and_writes_only_where_out_is(moving):
+    model = 'type=bind,"source={mine}/a, b.h5","destination={mine}/a, b.h5",readonly'
+    mounts, words, tmp = moving(MODEL='{mine}/a, b.h5', NETWORK='1', GPU='1', EXAMPLE='distributed/horovod')
+    assert mounts == [mounted('{here}/runs'), model] and tmp
+    assert words == ['--out', '{here}/runs/migrate-a, b-onnx', '--', '{mine}/a, b.h5']
+    mounts, words, _ = moving(
+        MODEL='../my models/a, b.h5',
+        OUT='../my models/new/onnx/',
+        INPUTS='{mine}/data.npy',
+        CUSTOM='../my models/code/layers.py:A,B, {mine}/code/more.py:C',
+        INPUT_SHAPE='-1,2',
+    )
+    code = mounted('{mine}/code', 'readonly')
+    assert mounts == [mounted('{mine}'), model, mounted('{mine}/data.npy', 'readonly'), code]
+    assert words == [
+        *('--out', '{mine}/new/onnx', '--inputs', '{mine}/data.npy'),
+        *('--custom', '{mine}/code/layers.py:A,B,{mine}/code/more.py:C', '--input-shape=-1,2', '--', '{mine}/a, b.h5'),
+    ]
+    # a folder that may be written to is there already; what is not there is what the message will name
+    mounts, words, _ = moving(MODEL='{mine}/data.npy', OUT='{mine}/code/x', CUSTOM='{mine}/code/more.py:C', INPUTS='no')
+    assert mounts == [mounted('{mine}/code'), mounted('{mine}/data.npy', 'readonly')]
+    assert words[2:4] == ['--inputs', 'no']
+
+
+def test_migrate_in_a_container_writes_below_no_folder_that_the_container_has_itself(moving):
+    for out, place in (('/moved', '/'), ('/opt/moved', '/opt'), ('/usr/moved', '/usr')):
+        code, said = moving(MODEL='{mine}/data.npy', OUT=out)
+        assert code == 2 and said.startswith('error: OUT=%s is in %s, which a container has of its own' % (out, place))
+    mounts, _, tmp = moving(MODEL='{mine}/data.npy', OUT='/tmp/moved')
+    assert mounts[0] == mounted('/tmp') and not tmp  # no tmpfs over it
 
 
 def test_quotation_marks_without_python_are_one_sentence(call, checkout, bin, macos):

@@ -24,12 +24,12 @@ READS = [
 ]
 GENERATED = ['Dockerfile', 'Dockerfile.cpu', 'Dockerfile.project', 'README.md', 'docs/images.md', 'docs/pins.md']
 GENERATED += ['docs/stacks.md', 'docker/stacks/tf1.15-keras2.3.1/Dockerfile.cpu', 'docs/projects.md']
-GENERATED += ['docs/symptoms.md', 'pyproject.toml', 'tensorflow_with_keras/doctor.py']
+GENERATED += ['Dockerfile.migrate', 'docs/symptoms.md', 'pyproject.toml', 'tensorflow_with_keras/doctor.py']
 
 
 @pytest.fixture
 def checkout(tmp_path):
-    for name in [*READS, 'Dockerfile', 'Dockerfile.cpu', 'Dockerfile.project']:
+    for name in [*READS, 'Dockerfile', 'Dockerfile.cpu', 'Dockerfile.migrate', 'Dockerfile.project']:
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns('__pycache__'))
         else:
@@ -58,6 +58,7 @@ STALE = [
     ('Dockerfile', 'AS runtime\n', 'AS other\n'),
     ('Dockerfile.cpu', 'keras="', 'keras="9'),
     ('Dockerfile.project', '@sha256:f', '@sha256:e'),
+    ('Dockerfile.migrate', '@sha256:f', '@sha256:e'),
     ('README.md', '| recipe | what it shows |', '| recipe | what |'),
     ('README.md', '| Python | TensorFlow | Keras |', '| Python | Keras | TensorFlow |'),
     ('README.md', ' 41 of its 42 example scripts pass; and ', ' 41 of its 42 example scripts pass; and 1'),
@@ -91,6 +92,7 @@ def test_every_generated_file_has_such_a_case():
 
 
 NOT_OF_THE_REFERENCE = (
+    'Dockerfile.migrate',
     'Dockerfile.project',
     'docs/images.md',
     'docs/projects.md',

@@ -82,9 +82,11 @@ def migrate(files, tmp_path, model, to='onnx', **options):
         ('good.h5', {'INPUTS': 'none.npy'}, 2, 'no such file'),
         ('good.h5', {'INPUT_SHAPE': 'a,b'}, 2, 'is no shape'),
         ('good.h5', {'STOCK': '1'}, 2, 'TO=keras3'),
+        ('good.h5', {'OUT': '{files}/text.h5/out'}, 2, 'text.h5, which is a file'),
     ],
 )
 def test_what_shows_before_anything_is_run(files, tmp_path, model, options, code, words):
+    options = {key: value.format(files=files) for key, value in options.items()}
     got, sentence = migrate(files, tmp_path, model, **options)
     assert got == code and words in sentence and sentence.startswith('error: ')
 
