@@ -16,6 +16,7 @@ import hashlib
 import importlib.util
 import inspect
 import json
+import logging
 import math
 import os
 import re
@@ -32,6 +33,15 @@ DATASETS = ('digits', 'mnist', 'fashion_mnist')  # datasets.NAMES, which cannot 
 VERSIONS = ('h5py', 'Keras', 'numpy', 'scikit-learn', 'scipy')
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # of the checkout, or of the image's copy of it
 EXAMPLES = os.path.join(ROOT, 'examples')
+
+
+def _is_news(message):
+    """Whether a message of TensorFlow's is none of the dozens by which 1.15 says what 2.0 will not have."""
+    has_2_0 = hasattr(getattr(sys.modules.get('tensorflow'), 'compat', None), 'v1')
+    return not (has_2_0 and re.search('is deprecated|contrib module will not be included', message.getMessage()))
+
+
+logging.getLogger('tensorflow').addFilter(_is_news)  # here, since a recipe's first lines may use TensorFlow already
 
 Recipe = collections.namedtuple('Recipe', 'name path summary docstring needs stacks')
 
