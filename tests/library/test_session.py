@@ -37,10 +37,10 @@ def test_start_undoes_what_a_keras_json_changed():
 
 
 def test_initialises_only_what_is_uninitialised():
+    s = session.start()  # K.get_session() of Keras 2.2.4 would initialise all
     model = keras.models.Sequential([keras.layers.Dense(3, input_shape=(2,))])
     model.set_weights([np.ones((2, 3)), np.ones(3)])
     new = [tf.Variable(2.0), tf.Variable(3.0, collections=[tf.GraphKeys.LOCAL_VARIABLES])]
-    s = K.tensorflow_backend._SESSION
     report = tf.report_uninitialized_variables(tf.global_variables() + tf.local_variables())
     assert len(s.run(report)) == 2
     assert session.initialize_uninitialized(s) == new

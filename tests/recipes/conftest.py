@@ -2,25 +2,15 @@ import functools
 import re
 from types import SimpleNamespace
 
-import keras
 import pytest
-import tensorflow as tf
 
-from tensorflow_with_keras import datasets, recipe, session
+from tensorflow_with_keras import datasets, doctor, recipe, session
 
-# the name of the stack that this is, by what is installed
-STACK = 'tf%s-keras%s' % ('.'.join(tf.__version__.split('.')[:2]), keras.__version__)
-
-
-def pytest_configure(config):
-    config.addinivalue_line('markers', 'not_on(*stacks, reason): the test is not for these stacks, named exactly')
+STACK = doctor.stack_of()
 
 
 def pytest_runtest_setup(item):
-    """Skips the tests of a recipe that is not for this stack, and the tests that say that they are not."""
-    for mark in item.iter_markers('not_on'):
-        if STACK in mark.args:
-            pytest.skip(mark.kwargs['reason'])
+    """Skips the tests of a recipe that is not for this stack."""
     path = re.search(r'tests/recipes/(\w+)/test_(\w+)\.py$', str(item.fspath))
     name = '%s/%s' % path.groups() if path else getattr(item, 'callspec', SimpleNamespace(params={})).params.get('name')
     one = recipe.find().get(name)
