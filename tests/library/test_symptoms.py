@@ -796,7 +796,7 @@ def _():
 def _():
     with pytest.warns(None) as seen:
         stop = keras.callbacks.EarlyStopping('val_acc', mode='max', patience=0, min_delta=2)
-        loss = fit(net(metrics=['accuracy']), callbacks=[stop], validation_data=(X, Y), epochs=9)
+        loss = fit(net(metrics=['acc']), callbacks=[stop], validation_data=(X, Y), epochs=9)
     assert len(loss) == 2 and not [w for w in seen if 'Early stopping' in str(w.message)]
     return loss
 
@@ -1201,7 +1201,25 @@ def test_the_message_as_the_page_has_it_finds_its_row(name):
     assert [row['id'] for row in found.rows] == [name]
 
 
-@pytest.mark.parametrize('name', sorted(FAILS))
+NOT_ON_KERAS_2_3 = {
+    'assign-shape': 'Keras 2.3 puts what the file has into the variable, of whatever shape; predict fails',
+    'checkpoint-shape': 'the variables of Keras 2.3, resource variables, take the shape that the checkpoint has',
+    'feed-inputs': 'Keras 2.3 prints the message of fetch-outputs there',
+    'lambda-returns-none': "Keras 2.3 misses 'shape' there, which many other faults miss, too",
+    'metric-is-a-pair': 'Keras 2.3 takes the pair and shows the mean of the two',
+    'optimizer-keyword': 'Keras 2.3 has the keyword',
+    'tf2-code': 'TensorFlow 1.15 has tf.function',
+    'truth-value-file': 'Keras 2.3 reads such strings',
+    'unknown-entry-in-loss': 'Keras 2.3 has losses that are objects',
+}
+
+
+def row(name):
+    reason = NOT_ON_KERAS_2_3.get(name)
+    return pytest.param(name, marks=[pytest.mark.not_on('tf1.15-keras2.3.1', reason=reason)] if reason else [])
+
+
+@pytest.mark.parametrize('name', map(row, sorted(FAILS)))
 def test_this_stack_prints_the_message_and_explain_finds_its_row(name):
     assert ids(traceback_of(name))[:1] == [name]
 
