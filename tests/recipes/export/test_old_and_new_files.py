@@ -24,8 +24,11 @@ def test_the_answers_are_those_of_tf_keras(module, digits, written):
 
 def test_load_model_refuses_the_file(capsys, written):
     _, path, _ = written
-    assert 'load_model: TypeError: tuple indices must be integers or slices, not list' in capsys.readouterr().out
-    with pytest.raises(TypeError, match='tuple indices must be integers or slices, not list'):
+    error, message = TypeError, 'tuple indices must be integers or slices, not list'
+    if tf.__version__.startswith('1.15.'):  # its tf.keras has an initializer that Keras has not
+        error, message = ValueError, 'Unknown initializer: GlorotUniform'
+    assert f'load_model: {error.__name__}: {message}' in capsys.readouterr().out
+    with pytest.raises(error, match=message):
         keras.models.load_model(path)
 
 
@@ -38,6 +41,7 @@ def test_another_epsilon_is_other_answers_without_an_error(module, digits, writt
     assert np.abs(model.predict(digits.x_test) - predicted).max() > 0.001
 
 
+@pytest.mark.not_on('tf1.15-keras2.3.1', reason='Keras 2.3 loads weights of another shape; predict fails')
 def test_another_shape_is_an_error(module, written):
     _, path, _ = written
     model = module.build_model(keras.layers, keras.models, (9, 9, 1))
