@@ -1,7 +1,8 @@
 """Which tests of Keras's own suite a stack leaves out: left_out.txt, and a pytest plugin that does so.
 
-By a test's exact name; pytest's own `--deselect` takes every name that begins with it. A name that the suite has not is
-an error, so that the list cannot hold what is no longer true.
+By a test's exact name; pytest's own `--deselect` takes every name that begins with it. A file that cannot even be
+imported is named as a whole. A name that the suite has not is an error, so that the list cannot hold what is no longer
+true.
 """
 
 import os
@@ -22,10 +23,19 @@ def read(lines, stack):
     return found
 
 
-def pytest_collection_modifyitems(config, items):
+def unwanted_here():
     with open(LIST) as file:
-        unwanted = read(file, os.environ['STACK'])
-    modules = {item.nodeid.split('::')[0] for item in items}
+        return read(file, os.environ['STACK'])
+
+
+def pytest_ignore_collect(collection_path, config):
+    return True if os.path.relpath(str(collection_path), str(config.rootpath)) in unwanted_here() else None
+
+
+def pytest_collection_modifyitems(config, items):
+    unwanted = unwanted_here()
+    files = [name for name in unwanted if '::' not in name]
+    modules = {item.nodeid.split('::')[0] for item in items} | {name for name in files if not os.path.exists(name)}
     names = {item.nodeid for item in items}
     missing = sorted(name for name in unwanted if name.split('::')[0] in modules and name not in names)
     if missing and not any('::' in argument for argument in config.args):

@@ -1,4 +1,4 @@
-"""Runs one of Keras 2.2.4's example scripts, cut short: `python run_example.py SCRIPT RECORD`, in an empty folder.
+"""Runs one of Keras's example scripts, cut short: `python run_example.py SCRIPT RECORD`, in an empty folder.
 
 The script's file stays as it is. `load_data` gives the first samples only; `fit` and its kin run the last of their
 epochs only, for a few batches; and the loops and constants of the script itself are made smaller in memory, as
@@ -18,6 +18,7 @@ import typing
 import numpy as np
 import served_files
 
+KERAS = os.environ['STACK'].split('-keras')[1]
 TRAIN, TEST = 640, 320  # samples that `load_data` gives
 BATCHES = 2
 
@@ -32,7 +33,7 @@ def libcairo():
 
 
 class Shorter(typing.NamedTuple):
-    constants: dict = {}  # names and keyword arguments that the script sets: the number they get instead
+    constants: dict = {}  # names, keyword arguments and defaults that the script sets: what they get instead
     loops: dict = {}  # N of the script's `range(N)`: how many rounds it makes instead
     arguments: str = ''
     files: typing.Callable = None  # writes what the script wants in its folder
@@ -43,7 +44,6 @@ class Shorter(typing.NamedTuple):
 SHORTER = {
     'addition_rnn.py': Shorter({'TRAINING_SIZE': 1000}, {200: 2}),
     'antirectifier.py': Shorter(whole=True),
-    'conv_filter_visualization.py': Shorter({'n': 4}, {200: 40, 20: 1}),
     'conv_lstm.py': Shorter({'n_samples': 11, 'which': 10}, {16: 8}),
     'deep_dream.py': Shorter({'iterations': 2}, arguments='picture.png dream', files=served_files.pictures),
     'image_ocr.py': Shorter(files=libcairo),
@@ -53,8 +53,8 @@ SHORTER = {
     'mnist_acgan.py': Shorter({'epochs': 1}),
     'mnist_mlp.py': Shorter(whole=True),
     'neural_doodle.py': Shorter(
-        {'maxfun': 3},
-        {50: 1},
+        {'maxfun': 3, **({} if KERAS == '2.2.4' else {'num_iterations': 1})},
+        {50: 1} if KERAS == '2.2.4' else {},
         '--nlabels 2 --style-image picture.png --style-mask mask.png --target-mask mask.png '
         '--content-image picture.png --target-image-prefix doodle',
         served_files.pictures,
@@ -65,10 +65,22 @@ SHORTER = {
     'pretrained_word_embeddings.py': Shorter(files=served_files.news_and_vectors),
     'reuters_mlp_relu_vs_selu.py': Shorter({'epochs': 1}),
 }
+SHORTER.update(
+    {
+        '2.2.4': {'conv_filter_visualization.py': Shorter({'n': 4}, {200: 40, 20: 1})},
+        '2.3.1': {
+            'class_activation_maps.py': Shorter(arguments='picture.png', files=served_files.pictures),
+            'cnn_seq2seq.py': Shorter(files=served_files.sentence_pairs),
+            'conv_filter_visualization.py': Shorter(
+                {'epochs': 1, 'upscaling_steps': 2, 'output_dim': (96, 96), 'filter_range': (0, 4)}
+            ),
+        },
+    }[KERAS]
+)
 
 
 class Smaller(ast.NodeTransformer):
-    """Puts the numbers of a `Shorter` into a script's syntax tree."""
+    """Puts what a `Shorter` says into a script's syntax tree."""
 
     def __init__(self, shorter):
         self.values, self.loops, self.seen = shorter.constants, shorter.loops, set()
@@ -86,6 +98,14 @@ class Smaller(ast.NodeTransformer):
     def visit_keyword(self, node):
         self.generic_visit(node)
         return self.changed(node, node.arg)
+
+    def visit_arguments(self, node):
+        self.generic_visit(node)
+        for i, argument in enumerate(node.args[len(node.args) - len(node.defaults) :]):
+            if argument.arg in self.values:
+                self.seen.add(argument.arg)
+                node.defaults[i] = ast.parse(repr(self.values[argument.arg]), mode='eval').body
+        return node
 
     def visit_Call(self, node):
         self.generic_visit(node)
@@ -148,7 +168,10 @@ def watch(owner, name, record, shorten=False):
 
 def watch_losses(record):
     """Every step of Keras goes through K.function, which gives the loss first; prediction gives arrays."""
-    from keras.backend.tensorflow_backend import Function
+    if KERAS == '2.2.4':
+        from keras.backend.tensorflow_backend import Function
+    else:
+        from tensorflow.python.keras.backend import GraphExecutionFunction as Function
 
     call = Function.__call__
 

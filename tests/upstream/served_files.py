@@ -1,4 +1,4 @@
-"""Small made files in the layout of those that Keras 2.2.4 downloads, and a server on this machine that has them.
+"""Small made files in the layout of those that Keras downloads, and a server on this machine that has them.
 
 `serve(folder)` sends every http and https address that urllib opens in this process, and so `keras.utils.get_file`, to
 that server. It makes a file when it is first asked for. Any other address is a 404 that names it.
@@ -247,7 +247,8 @@ TEXTS = 's3.amazonaws.com/text-datasets/'
 FASHION = 'fashion-mnist.s3-website.eu-central-1.amazonaws.com/'
 MNIST = 'storage.googleapis.com/cvdf-datasets/mnist/'  # TensorFlow's own reader
 MODELS = 'github.com/fchollet/deep-learning-models/releases/download/'
-DENSENET = 'github.com/keras-team/keras-applications/releases/download/densenet/'
+APPLICATIONS = 'github.com/keras-team/keras-applications/releases/download/'
+DENSENET = APPLICATIONS + 'densenet/'
 KERNELS = '_weights_tf_dim_ordering_tf_kernels'
 
 FILES = {  # an address without its scheme: what makes the file's bytes
@@ -263,6 +264,7 @@ FILES = {  # an address without its scheme: what makes the file's bytes
     'www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz': cifar100,
     'www.mythic-ai.com/datasets/wordlists.tgz': word_lists,
     's3.amazonaws.com/deep-learning-models/image-models/imagenet_class_index.json': class_index,
+    'storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json': class_index,
     MODELS + f'v0.2/resnet50{KERNELS}.h5': weights('ResNet50'),
     MODELS + f'v0.1/vgg16{KERNELS}.h5': weights('VGG16'),
     MODELS + f'v0.1/vgg16{KERNELS}_notop.h5': weights('VGG16', top=False),
@@ -281,6 +283,8 @@ FILES = {  # an address without its scheme: what makes the file's bytes
     DENSENET + f'densenet201{KERNELS}.h5': weights('DenseNet201'),
     'github.com/titu1994/Keras-NASNet/releases/download/v1.2/NASNet-mobile.h5': weights('NASNetMobile'),
 }
+for model in ('ResNet101', 'ResNet152', 'ResNet50V2', 'ResNet101V2', 'ResNet152V2'):
+    FILES[f'{APPLICATIONS}resnet/{model.lower()}{KERNELS}.h5'] = weights(model)
 for part, count in (('train', 60000), ('t10k', 10000)):
     for kind, which in (('images-idx3', 0), ('labels-idx1', 1)):
         for site, fewer in ((FASHION, 1), (MNIST, 10)):
