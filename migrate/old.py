@@ -83,6 +83,13 @@ def load(path, custom, input_shape):
                     raise problems[0] from None
                 raise Refused('%s: name the file and the class in CUSTOM=layers.py:Name' % error, 2) from None
             raise
+        except TypeError as error:
+            if not custom:
+                raise
+            raise Refused(
+                'a class of CUSTOM cannot be made from what the file has of its arguments (%s): give one that has '
+                'defaults for what its get_config leaves out' % error, 2,
+            ) from None  # fmt: skip
         except NameError as error:
             raise Refused('a Lambda of the model uses a name that CUSTOM has to give: %s' % error, 2) from None
         saving.load_weights_from_hdf5_group(file['model_weights'], model.layers)

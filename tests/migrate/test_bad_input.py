@@ -27,6 +27,15 @@ for name, version in (('tf', b'2.1.6-tf'), ('later', b'2.3.1')):
 sys.path.insert(0, sys.argv[2])
 from custom_old import Scaled
 keras.Sequential([Scaled(2.0, input_shape=(6,))]).save(folder + '/custom.h5')
+source = '''
+from keras.layers import Layer
+class Forgetful(Layer):
+    def __init__(self, by, **kwargs):
+        super().__init__(**kwargs)
+'''
+open(folder + '/forgetful.py', 'w').write(source)
+exec(source)
+keras.Sequential([Forgetful(2.0, input_shape=(6,))]).save(folder + '/forgetful.h5')
 picky = L.Input((4,), dtype='int32')
 def pick(rows):
     from keras import backend as K
@@ -97,6 +106,12 @@ def test_what_shows_before_anything_is_run(files, tmp_path, model, options, code
         ('shapeless.h5', {}, 3, 'INPUT_SHAPE'),
         ('custom.h5', {}, 2, 'Unknown layer: Scaled'),
         ('custom.h5', {'CUSTOM': '{files}/broken.py:Scaled'}, 2, 'nothing_of_that_name'),
+        (
+            'forgetful.h5',
+            {'CUSTOM': '{files}/forgetful.py:Forgetful'},
+            2,
+            "'by'): give one that has defaults",
+        ),
         ('lambda.h5', {'to': 'keras3'}, 2, 'twice'),
         ('good.h5', {'INPUTS': '{files}/text.h5'}, 2, 'cannot be read'),
         ('picky.h5', {}, 3, 'give it INPUTS'),
