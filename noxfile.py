@@ -372,7 +372,7 @@ def cluster(session):
 @nox.session(venv_backend='uv')
 def migrate(session):
     """Model files moved to newer frameworks: every layer by every target, wrong migrations; `-- quick` takes fewer."""
-    install_locked(session, 'tools')
+    install_locked(session, 'tools', 'sdists')
     for name in ('old', 'new', 'tf'):
         session.run(FRONT_DOOR, 'migrate-venv', name, external=True)
     arguments = [each for each in session.posargs if each != 'quick']

@@ -38,12 +38,11 @@ def run(environment, *words, check=True, **keywords):
 
 
 class Models:
-    """Saved models, and the answers of the old side. folder: where they lie."""
+    """Saved models, and the answers of the old side. folder: where they lie. custom: the files of their own layers."""
 
-    def __init__(self, folder, script, names):
+    def __init__(self, folder, script, names, custom=(HERE / 'custom_old.py', HERE / 'custom_new.py')):
         self.folder = folder
         run('old', script, folder, *names)
-        custom = [HERE / 'custom_old.py', HERE / 'custom_new.py']
         self.jobs = []
         for each in json.loads((folder / 'cases.json').read_text()):
             work = folder / each['file'][:-3]
