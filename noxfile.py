@@ -384,7 +384,6 @@ def migrate(session):
     session.run('python', '-m', 'pytest', '-q', '--timeout', '1800', *tests, *arguments, env=env)
 
 
-@nox.session(name='image(migrate)', venv_backend='uv')
 def image_migrate(session):
     """Builds the image of `make migrate`, and moves models in containers, without network."""
     install_locked(session, 'tools')
@@ -392,6 +391,9 @@ def image_migrate(session):
     session.run(FRONT_DOOR, 'build', external=True)
     tests = ['tests/migrate/test_migrate_container.py', *session.posargs]
     session.run('python', '-m', 'pytest', '-q', '--timeout', '1800', *tests, env={'ENGINE': name})
+
+
+nox.session(name='image(migrate)', venv_backend='uv')(image_migrate)
 
 
 @nox.session(venv_backend='none')
