@@ -24,6 +24,7 @@ LOCKS = {
     'upstream': '3.6',
     'build': '3.6',
     'cuda': '3.6',
+    'cuda10': '3.6',
     'distributed': '3.6',
     'distributed_build': '3.6',
     'mpi': '3.6',
@@ -454,7 +455,7 @@ def lock(session):
         if begin.exists():
             shutil.copy(begin, made)  # uv keeps what it finds there, as far as the .in allows
         platform = ['--universal'] if python == '3.9' else ['--python-platform', 'x86_64-manylinux_2_28']
-        if name in ('cuda', 'libsndfile'):
+        if name in ('cuda', 'cuda10', 'libsndfile'):
             platform.append('--no-deps')  # only the libraries in them are wanted
         overrides = (ROOT / 'requirements' / name).parent / 'overrides.in'
         if overrides.exists():
