@@ -3,9 +3,6 @@
 When: the loss is nan, and the program runs as a job, in a container or in a test, where there is
 no terminal for tfdbg's screen.
 
-Stacks: tf1.9-keras2.2.4, tf1.12-keras2.2.4; TensorFlow 1.15 fuses operations, and the debugger
-names other nodes than the model has.
-
 The line that matters: `tfdbg.DumpingDebugWrapperSession(tf.Session(), folder, log_usage=False)`,
 as Keras's session before the model is built. Every run in it writes every tensor to the folder.
 

@@ -3,9 +3,6 @@
 When: a GPU is shared with others, a model should be split over devices, or you want to know
 whether the GPU is used at all.
 
-Stacks: tf1.9-keras2.2.4, tf1.12-keras2.2.4; TensorFlow 1.15 fuses operations, so that the one whose
-place is shown is gone.
-
 The line that matters: `allow_soft_placement=True`. A graph that names a GPU then runs on any
 machine: what names a device that is not there runs on one that is.
 
@@ -77,7 +74,8 @@ def run(data, epochs=3, batch_size=32, **fit):
 
     feed = {model.input: data.x_test}
     placed = devices_of(sess, confidence, feed)
-    for name in ('on_cpu/MatMul', 'on_device/MatMul', 'confidence'):
+    first, second = (model.get_layer(name).output.op.name for name in ('on_cpu', 'on_device'))
+    for name in (first, second, 'confidence'):
         print(f'{name:18} {placed[name]}')
 
     strict = config()
@@ -91,7 +89,7 @@ def run(data, epochs=3, batch_size=32, **fit):
     return {
         'test_accuracy': model.evaluate(data.x_test, data.y_test, verbose=0)[1],
         'mean_confidence': sess.run(confidence, feed),
-        'split': int(placed['on_cpu/MatMul'] != placed['on_device/MatMul']),
+        'split': int(placed[first] != placed[second]),
         'fails_without_soft_placement': fails,
     }
 
