@@ -2,16 +2,13 @@
 
 When: you want to use `tf.layers`, `tf.contrib.layers` or `tf.get_variable` in a Keras model.
 
-Stacks: tf1.9-keras2.2.4, tf1.12-keras2.2.4; tf.layers of TensorFlow 1.15 looks for the Keras tensor
-behind every other, and fails on it.
-
 The line that matters: `self._trainable_weights = self.template.trainable_variables`, in `build`.
 
 Without it, and so with every Lambda: the model runs and its loss falls, but the function's
 variables keep their random first values, and no message says so. Keras trains and saves only the
 weights that its layers list, so a model loaded from the file has other random values in there.
 (A mistake that does raise an error: `tf.layers` called on a Keras tensor itself ends in 'no
-attribute outbound_nodes'.)
+attribute outbound_nodes', from TensorFlow 1.15 in 'no attribute layer'.)
 
 Reaches: layer test accuracy 0.86 after 5 epochs, 5 s on 2 cores, 0.25 GB.
 
@@ -38,6 +35,7 @@ CLASSES = 10
 def features(x):
     """Makes variables in three ways."""
     x = tf.identity(x)  # tf.layers takes a Keras tensor for one of tf.keras and fails
+    x._keras_history_checked = True  # that of TensorFlow 1.15 then looks for none behind this one
     x = tf.layers.dense(x, 64, tf.nn.relu, name='dense')
     x = tf.contrib.layers.layer_norm(x, scope='norm')
     return x * tf.get_variable('scale', [64], initializer=tf.ones_initializer())

@@ -3,9 +3,6 @@
 When: TensorFlow has the recurrent cell that you want, and Keras has none like it. Here: an LSTM
 with layer normalization, which reads an image row by row.
 
-Stacks: tf1.9-keras2.2.4, tf1.12-keras2.2.4; cells of TensorFlow 1.15 look for the Keras tensor
-behind every other, and fail on it.
-
 The line that matters: `self.step(inputs, states)` in `build`, which makes the cell's variables.
 
 Without it: the cell makes them when RNN's loop takes its first step, which is after Keras has
@@ -40,6 +37,7 @@ class TensorFlowCell(layers.Layer):
         self.state_size = tuple(cell.state_size)  # (c, h): two states for Keras
 
     def step(self, inputs, states):
+        inputs._keras_history_checked = True  # or TensorFlow 1.15 looks for a Keras tensor behind it, and fails
         return self.cell(inputs, tf.contrib.rnn.LSTMStateTuple(*states))
 
     def build(self, input_shape):
