@@ -8,8 +8,8 @@ The line that matters: `tf.exp(-gamma * tf.nn.softplus(z))`, which is (1 - p)^ga
 logit of the true class. No probability is computed, here or in the cross-entropy, -log(p).
 
 Without it: written with probabilities, `-(1 - p)**gamma * tf.log(p)`, it goes wrong at the ends.
-TensorFlow's float32 sigmoid is 0 from a logit of -88 down: log(0) makes the loss infinite and
-the gradient NaN, and one such sample turns the weights into NaN. Clipping p to 1e-7, as Keras
+TensorFlow's float32 sigmoid is 0 from a logit of -88 down, that of 1.15 from -19 down: log(0) makes
+the loss infinite and the gradient NaN, and one such sample turns the weights into NaN. Clipping p to 1e-7, as Keras
 does, leaves a sample whose true class has a logit under -17 with no gradient at all.
 
 Reaches: recall 0.73 after 20 epochs, 3 s on 2 cores, 0.20 GB.

@@ -42,18 +42,26 @@ def of_a_process(*arguments):
     return float(words[0]), [int(word) for word in words[1:]]
 
 
+def long_sum():
+    numbers = tf.placeholder(tf.float32)
+    total = K.get_session().run(tf.reduce_sum(numbers), {numbers: np.random.RandomState(0).rand(3000000)})
+    return float(str(total))
+
+
+def test_the_same_bits_in_two_processes(module, digits):
+    here = module.weights_hash(module.train(digits, 1, verbose=0))  # this process has one thread
+    assert of_a_process(2) == (long_sum(), [here, here])
+
+
 @pytest.mark.not_on(
     'tf1.15-keras2.2.4', 'tf1.15-keras2.3.1', reason='TensorFlow 1.15 adds in one order, for all numbers of threads'
 )
-def test_the_same_bits_in_two_processes_and_others_with_more_threads(module, digits):
-    here = module.weights_hash(module.train(digits, 1, verbose=0))  # this process has one thread
-    numbers = tf.placeholder(tf.float32)
-    total = K.get_session().run(tf.reduce_sum(numbers), {numbers: np.random.RandomState(0).rand(3000000)})
-    assert of_a_process(2) == (float(str(total)), [here, here])
+def test_other_bits_with_more_threads(module):
+    module.start(0, 0, threads=1)
     # Whether threads between operations give other weights is chance, so it is asked of the session, not of a run;
     # threads within an operation give another sum each time.
     assert K.get_session()._config.inter_op_parallelism_threads == 1
-    assert of_a_process(0, 4)[0] != float(str(total))
+    assert of_a_process(0, 4)[0] != long_sum()
 
 
 def test_the_hash_is_of_every_weight_and_only_equal_seeds_give_it(module, digits, monkeypatch):
