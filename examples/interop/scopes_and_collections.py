@@ -3,9 +3,6 @@
 When: Keras layers stand in a TensorFlow graph with name scopes, variable scopes and devices,
 and TensorFlow code then asks the graph's collections for what to train, update or add.
 
-Stacks: tf1.9-keras2.2.4, tf1.12-keras2.2.4, tf1.15-keras2.3.1; Keras 2.2.4 cannot build a layer
-within tf.device of TensorFlow 1.15.
-
 The line that matters: `train = optimizer.minimize(loss, var_list=model.trainable_weights)`.
 
 Without it: minimize takes the collection of trainable variables, and Keras puts every variable
@@ -35,7 +32,8 @@ def build_model(shape):
     with tf.name_scope('trunk'), tf.device('/cpu:0'):  # all the operations and variables of these layers
         image = layers.Input(shape)
         hidden = layers.Conv2D(16, 3, activation='relu', trainable=False, name='frozen')(image)
-        hidden = layers.Flatten()(layers.BatchNormalization(name='norm')(hidden))
+        # flat: on images, BatchNormalization of Keras 2.2.4 fails within tf.device of TensorFlow 1.15
+        hidden = layers.BatchNormalization(name='norm')(layers.Flatten()(hidden))
     with tf.variable_scope('head', reuse=tf.AUTO_REUSE):  # for a Keras layer, a name scope
         logits = layers.Dense(10, kernel_regularizer=keras.regularizers.l2(1e-4), name='classes')(hidden)
     return keras.models.Model(image, logits)

@@ -37,9 +37,8 @@ def test_it_trains_in_the_training_phase(module, digits, monkeypatch):
     assert (mean == 0).all() and (variance == 1).all() and (dense_bias == 0).all()
     x = digits.x_train.astype(np.float64)
     patches = np.stack([x[:, i : i + 6, j : j + 6, 0] for i in range(3) for j in range(3)], -1)
-    hidden = np.maximum(patches @ kernel.reshape(9, 16) + bias, 0)
-    hidden = (hidden - hidden.mean((0, 1, 2))) / np.sqrt(hidden.var((0, 1, 2)) + 1e-3)
-    logits = hidden.reshape(len(x), -1) @ dense
+    hidden = np.maximum(patches @ kernel.reshape(9, 16) + bias, 0).reshape(len(x), -1)
+    logits = (hidden - hidden.mean(0)) / np.sqrt(hidden.var(0) + 1e-3) @ dense
     predicted = np.exp(logits - logits.max(1, keepdims=True))
     gradient = (predicted / predicted.sum(1, keepdims=True) - np.eye(10)[digits.y_train]).mean(0)
     np.testing.assert_allclose(module.model.get_weights()[-1], -0.1 * gradient, atol=1e-6)
