@@ -39,8 +39,9 @@ def image_model(library, shape):
 def row_model(library, shape):
     """Reads an image row by row, in both directions."""
     layers = library.layers
+    gate = {'recurrent_activation': 'sigmoid'}  # is 'hard_sigmoid' unasked, but not in Keras 2.3
     stack = [layers.Reshape(shape[:2], input_shape=shape), layers.TimeDistributed(layers.Dense(16))]
-    stack += [layers.Bidirectional(layers.LSTM(16, return_sequences=True)), layers.GRU(16)]
+    stack += [layers.Bidirectional(layers.LSTM(16, return_sequences=True, **gate)), layers.GRU(16, **gate)]
     return library.models.Sequential(stack + [layers.Dense(10, activation='softmax')])
 
 

@@ -14,8 +14,8 @@ def numpy_logits(weights, x):
 
 
 def test_the_estimator_keras_and_the_equations_agree(module, digits):
-    found = module.run(digits, epochs=2)
-    assert found['steps'] == 2 * 45 and found['classes_that_differ'] == 0
+    found = module.run(digits, epochs=3)  # in Keras 2.3 a moving mean begins at 0, and after two it has come to 0.09
+    assert found['steps'] == 3 * 45 and found['classes_that_differ'] == 0
     classes = numpy_logits(module.model.get_weights(), digits.x_test).argmax(1)
     accuracy = np.mean(classes == digits.y_test)
     assert found['test_accuracy'] == pytest.approx(accuracy, abs=1e-6)

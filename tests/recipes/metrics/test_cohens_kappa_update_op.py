@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -21,7 +22,8 @@ def test_both_numbers(module, digits, monkeypatch):
     # What TensorFlow says after each batch is the kappa of all batches so far; Keras averages that over validation.
     running = [cohen_kappa_score(*map(np.concatenate, zip(*batches[: i + 1]))) for i in range(len(batches))]
     last = batches[-3:]  # Keras validates 360 samples in batches of 128
-    expected = np.average(running[-3:], weights=[len(t) for t, _ in last])
+    sizes = [len(t) for t, _ in last] if keras.__version__ < '2.3' else None  # Keras 2.3 takes a short batch for whole
+    expected = np.average(running[-3:], weights=sizes)
     assert found['printed_test_kappa'] == pytest.approx(expected, abs=1e-6)
 
     true_kappa = cohen_kappa_score(*map(np.concatenate, zip(*last)))

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -20,7 +21,8 @@ def test_the_mean_of_the_batches_is_another_number(module, digits):
     predicted = module.model.predict(digits.x_test).argmax(1)
     cuts = range(0, 360, 32)
     each = [f1_score(digits.y_test[i : i + 32] == 8, predicted[i : i + 32] == 8) for i in cuts]
-    mean = np.average(each, weights=[32] * 11 + [8])
+    sizes = [32] * 11 + [8] if keras.__version__ < '2.3' else None  # Keras 2.3 takes a short batch for a whole one
+    mean = np.average(each, weights=sizes)
     assert found['mean_of_the_batches_f1'] == pytest.approx(mean, abs=1e-6)
     assert abs(mean - found['test_f1_of_eights']) > 0.02
 

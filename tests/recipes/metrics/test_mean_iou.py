@@ -63,7 +63,8 @@ def test_the_update_op_in_its_place_gives_pixels(module, digits, monkeypatch):
     found = module.run(digits, epochs=1, verbose=0)
     # the mean of a matrix that counts all pixels since the start, after each of the 12 batches of validation
     pixels = 64 * np.array([1437 + min(32 * i, 360) for i in range(1, 13)]) / 9
-    assert found['test_mean_iou'] == pytest.approx(np.average(pixels, weights=[32] * 11 + [8]), rel=1e-4)
+    sizes = [32] * 11 + [8] if keras.__version__ < '2.3' else None  # Keras 2.3 takes a short batch for a whole one
+    assert found['test_mean_iou'] == pytest.approx(np.average(pixels, weights=sizes), rel=1e-4)
     assert found['test_mean_iou'] > 1000
 
 

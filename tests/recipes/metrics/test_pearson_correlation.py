@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -57,11 +58,12 @@ def test_the_order_of_the_samples_does_not_matter(module, sorted_digits):
 
 def test_averaged_over_batches_it_is_wrong(module, sorted_digits, monkeypatch):
     monkeypatch.setattr(module, 'StreamingMetric', one_batch)
-    found = module.run(sorted_digits, epochs=3, verbose=0)
+    found = module.run(sorted_digits, epochs=10, verbose=0)
     predicted = module.model.predict(sorted_digits.x_test[:, :4])[:, 0]
     batches = [slice(i, i + 32) for i in range(0, 360, 32)]
     each = [pearsonr(truth(sorted_digits)[b], predicted[b])[0] for b in batches]
-    mean = np.average(each, weights=[len(predicted[b]) for b in batches])
+    sizes = [len(predicted[b]) for b in batches] if keras.__version__ < '2.3' else None  # a short batch counts as whole
+    mean = np.average(each, weights=sizes)
     assert found['test_pearson'] == pytest.approx(mean, abs=1e-4)
     assert abs(mean - scipy_pearson(module, sorted_digits)) > 0.1
 

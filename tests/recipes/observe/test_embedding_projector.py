@@ -19,7 +19,7 @@ def cut(folder, n):
 
 
 def test_the_files_are_as_the_projector_wants_them(module, digits, tmp_path):
-    found = module.run(digits, epochs=3, verbose=0, out=str(tmp_path))
+    found = module.run(digits, epochs=5, verbose=0, out=str(tmp_path))
     assert found['points'] == 360
     np.testing.assert_allclose(cut(tmp_path, 360), 1 - digits.x_test[..., 0], atol=1 / 200)  # 8 bits a pixel
     assert (cut(tmp_path, 361)[360] == 1).all()  # 19 by 19 have room for one more, which is white

@@ -14,7 +14,8 @@ def test_each_way_against_tensorflows_own_report(module, digits, monkeypatch):
         """What TensorFlow says is uninitialised, in the session that Keras is about to evaluate in."""
         newest = tf.report_uninitialized_variables(tf.local_variables()[-3:])
         weights = tf.report_uninitialized_variables(model.weights)
-        session = K.tensorflow_backend._SESSION  # as it is: get_session() would initialise
+        # as it is: get_session() would initialise, but not in Keras 2.3, which has no such name
+        session = getattr(K.tensorflow_backend, '_SESSION', None) or K.get_session()
         seen.append(
             (len(session.run(newest)), len(session.run(weights)), [w.tobytes() for w in session.run(model.weights)])
         )
