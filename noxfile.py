@@ -40,6 +40,7 @@ LOCKS = {
     'migrate_old': '3.6',
     'migrate_new': '3.12',
     'migrate_tf': '3.12',
+    'migrate_test': '3.12',
 }
 REFERENCE = 'tf1.9-keras2.2.4'  # requirements/*.txt; every other stack is a folder of requirements/stacks
 STACKS = {path.name: f'stacks/{path.name}/' for path in sorted((ROOT / 'requirements' / 'stacks').iterdir())}
@@ -395,6 +396,16 @@ def image_migrate(session):
 
 
 nox.session(name='image(migrate)', venv_backend='uv')(image_migrate)
+
+
+@nox.session(venv_backend='none')
+def keras3(session):
+    """The recipes' patterns in Keras 3 (docs/keras3) against the recipes, on the same arrays and weights."""
+    for name in ('old', 'test'):
+        session.run(FRONT_DOOR, 'migrate-venv', name, external=True)
+    tests = [] if any(each.startswith('tests/') for each in session.posargs) else ['tests/keras3']
+    python = str(ROOT / '.venv-migrate-test' / 'bin' / 'python')
+    session.run(python, '-m', 'pytest', '-q', *tests, *session.posargs, external=True)
 
 
 @nox.session(venv_backend='none')
