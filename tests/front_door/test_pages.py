@@ -94,7 +94,8 @@ def test_the_sessions_of_nox_that_it_names_exist(page):
 
 def test_every_page_is_in_the_index_and_every_session_in_the_architecture():
     index = read('docs/README.md')
-    assert {p[5:] for p in PAGES if p.startswith('docs/')} - {'README.md'} == set(re.findall(r'\]\((\w+\.md)\)', index))
+    linked = set(re.findall(r'\]\(([\w/]+\.md)\)', index))
+    assert {p[5:] for p in PAGES if p.startswith('docs/')} - {'README.md'} == linked
     sessions = sessions_of_nox()
     described = read('docs/architecture.md').split('## What runs where')[1]
     assert sessions == set(re.findall(r'`(\w+)(?:\(\w+\))?`', described))

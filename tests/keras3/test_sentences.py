@@ -27,6 +27,7 @@ def test_threads_may_call_a_model_at_once_and_may_not_predict():
 
 def test_exports_and_tensorboard_ask_for_packages():
     model = dense('export', 6, 3)
+    model(np.ones((1, 6)))  # one that was never called is not exported
     for kind, package in {'tf_saved_model': 'tensorflow', 'onnx': 'jax2onnx'}.items():
         with pytest.raises(ImportError, match=package):
             model.export('exported', format=kind)
