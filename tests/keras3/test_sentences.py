@@ -8,21 +8,14 @@ import pytest
 from sides import dense
 
 
-def by_threads(function, batches):
-    """Answers, and the errors in place of those that failed."""
-    with ThreadPoolExecutor(8) as pool:
-        futures = [pool.submit(function, x) for x in batches]
-        return [future.exception() or future.result() for future in futures]
-
-
-def test_threads_may_call_a_model_at_once_and_may_not_predict():
+def test_threads_may_call_a_model_at_once():  # that predict breaks there is seen nearly always, which makes no test
     model = dense('threads', 6, 3)
     batches = [np.random.rand(16, 6).astype('float32') for _ in range(200)]
     right = [model.predict(x, verbose=0) for x in batches]
-    for answer, expected in zip(by_threads(lambda x: np.array(model(x)), batches), right):
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(model, batches))
+    for answer, expected in zip(answers, right):
         np.testing.assert_allclose(answer, expected, atol=1e-6)
-    answers = by_threads(lambda x: model.predict(x, verbose=0), batches)
-    assert any(isinstance(answer, Exception) for answer in answers)
 
 
 def test_exports_and_tensorboard_ask_for_packages():
