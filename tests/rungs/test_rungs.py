@@ -24,11 +24,6 @@ def of_keras(old, new):
     return {OLD: old, TF12: old, TF15: old, KERAS23: new}
 
 
-def of_tensorflow(old, new):
-    """A value that changes with TensorFlow 1.15."""
-    return {OLD: old, TF12: old, TF15: new, KERAS23: new}
-
-
 ON = {  # test -> stack -> what it has there
     'metric_names': of_keras('acc, mean_absolute_error', 'accuracy, mae'),
     'metrics_on_batches': of_keras('of the batches alone', 'of all since the reset'),
@@ -37,7 +32,7 @@ ON = {  # test -> stack -> what it has there
     'session_of_a_thread': of_keras('the same', 'its own'),
     'batch_norm_start': of_keras("the first batch's", '0 and 1'),
     'weighted_loss': of_keras('samples of weight above 0', 'all samples'),
-    'random_normal': of_tensorflow('1.0', '0.05'),
+    'random_normal': {OLD: '1.0', TF12: '0.05', TF15: '0.05', KERAS23: '0.05'},
     'tflite_converter': {OLD: 'contrib.lite', TF12: 'contrib.lite', TF15: 'lite', KERAS23: 'lite'},
     'tf_optimizer_count': dict.fromkeys((OLD, TF12, TF15, KERAS23), '2 a batch'),
 }
