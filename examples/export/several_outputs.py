@@ -3,8 +3,8 @@
 When: a converter made for one input and one output drops the rest of your model, or its answers come
 back under names that you did not expect.
 
-Stacks: tf1.9-keras2.2.4; later, tf.contrib.lite.TocoConverter is tf.lite.TFLiteConverter, with
-other arguments and files.
+Stacks: tf1.9-keras2.2.4; tf.contrib.lite.TocoConverter, called as here, is TFLiteConverter there in
+TensorFlow 1.12 and tf.lite.TFLiteConverter in 1.15.
 
 The line that matters: `names = [tensor.op.name for tensor in model.outputs]`. Every output is named by
 its operation, and every answer is looked up by such a name.

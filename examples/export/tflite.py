@@ -2,8 +2,8 @@
 
 When: the model goes to a phone or a small board. An 8-bit file is less than a third as large.
 
-Stacks: tf1.9-keras2.2.4; later, tf.contrib.lite.TocoConverter is tf.lite.TFLiteConverter, with
-other arguments and files.
+Stacks: tf1.9-keras2.2.4; tf.contrib.lite.TocoConverter, called as here, is TFLiteConverter there in
+TensorFlow 1.12 and tf.lite.TFLiteConverter in 1.15.
 
 The line that matters: `TocoConverter(frozen, [image], [classes])`, on a graph whose weights are constants.
 
