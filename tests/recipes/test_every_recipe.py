@@ -9,6 +9,7 @@ import sys
 
 import keras
 import pytest
+import tensorflow as tf
 
 from tensorflow_with_keras import __main__, doctor, recipe
 from tensorflow_with_keras.recipe import ROOT
@@ -118,8 +119,10 @@ def test_with_one_thread_it_reaches_what_it_says_and_gives_the_same_bits_twice(n
     reached = recipe.reaches(RECIPES[name].docstring)
     assert reached, 'what it reaches, as benchmarks/recipes.py --write writes it; ' + RULES
     # several threads give other bits, and another processor other last digits
-    # Keras 2.3 draws a number of NumPy's for the name of every Flatten, so that other weights are begun with
-    if keras.__version__ < '2.3':
+    # Keras 2.3 draws a number of NumPy's for the name of every Flatten, so that other weights are begun with. One of
+    # TensorFlow's own begins by how many operations stand before it, and another TensorFlow has others.
+    own_seed = name == 'layers/foreign_variables' and tf.__version__ != '1.9.0'
+    if keras.__version__ < '2.3' and not own_seed:
         assert first[reached.metric] == pytest.approx(reached.value, rel=0.05, abs=0.02), reached.metric
     assert isinstance(first[reached.metric], float), reached.metric
 
