@@ -425,23 +425,16 @@ def gpu(session):
 @nox.session(venv_backend='none')
 @nox.parametrize('kind', KINDS)
 def reproduce(session, kind):
-    """Builds the image, with Horovod, twice without cache: one image, or the first file that differs.
-
-    `-- cached` builds once without cache, and compares with what the engine has built before.
-    """
+    """Builds the image, with Horovod, twice without cache: one image, or the first file that differs."""
     name = engine(session, kind)
     work = pathlib.Path(session.create_tmp())
-    cached = 'cached' in session.posargs
     # Podman sets all times to the epoch, which gives one image ID. Docker cannot without a builder of another kind:
-    # 20.10 knows no such option, 28 ignores `rewrite-timestamp` or refuses it. There those times are left out, and so
-    # where the cache has them from a build without that option.
-    whole = name == 'podman' and not cached
-    build, compare = (['--timestamp', EPOCH], []) if whole else ([], ['--times-up-to', EPOCH])
+    # 20.10 knows no such option, 28 ignores `rewrite-timestamp` or refuses it. There those times are left out.
+    build, compare = (['--timestamp', EPOCH], []) if name == 'podman' else ([], ['--times-up-to', EPOCH])
     archives = []
     for n in ('1', '2'):
         tag = f'tensorflow-with-keras-reproduce:{kind}-{n}'
-        cache = [] if cached and n == '1' else ['--no-cache']
-        session.run(FRONT_DOOR, 'build', 'distributed', tag, *cache, *build, external=True)
+        session.run(FRONT_DOOR, 'build', 'distributed', tag, '--no-cache', *build, external=True)
         archives.append(work / f'{n}.tar')
         archives[-1].unlink(missing_ok=True)
         session.run(name, 'save', '-o', str(archives[-1]), tag, external=True, silent=True)
