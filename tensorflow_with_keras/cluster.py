@@ -54,7 +54,7 @@ class Process:
 
     def __init__(self, name, command, environment, show):
         self.name, self.command, self.environment, self.show = name, command, environment, show
-        self.starts, self.relays = 0, []
+        self.starts, self.child, self.relays = 0, None, []
 
     def start(self):
         self.starts += 1
@@ -82,6 +82,9 @@ class Process:
         """None while it runs, else its exit code; -9 when it was killed."""
         return self.child.poll()
 
+    def runs(self):
+        return self.child is not None and self.code() is None
+
     def how(self):
         return 'was killed by signal %d' % -self.code() if self.code() < 0 else 'ended with %d' % self.code()
 
@@ -97,12 +100,13 @@ class Process:
 
     def heard(self):
         for relay in self.relays:
-            relay.join(5)
+            if relay.ident is not None:  # a Ctrl-C may have come between the two
+                relay.join(5)
 
 
 def stop(processes):
     for signum, seconds in ((signal.SIGTERM, 5), (signal.SIGKILL, None)):
-        running = [p for p in processes if p.starts and p.code() is None]
+        running = [p for p in processes if p.runs()]
         for p in running:
             p.child.send_signal(signum)
         for p in running:

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -135,6 +136,23 @@ def test_a_terminals_ctrl_c_is_the_launchers_alone_and_is_130():
     assert said == ['alone True\n', 'ps 0 | alone True\n']
     assert process.returncode == 130
     assert err == 'interrupted; what is saved stays, and the same command resumes from there\n'
+
+
+@pytest.mark.parametrize('owner, name', [(subprocess.Popen, '__init__'), (threading.Thread, 'start')])
+@pytest.mark.parametrize('nth', [1, 2, 3])
+def test_a_ctrl_c_while_processes_are_started_is_130_too(monkeypatch, owner, name, nth):
+    calls, real = [], getattr(owner, name)
+
+    def interrupted(self, *args, **kwargs):
+        calls.append(self)
+        if len(calls) == nth:
+            raise KeyboardInterrupt
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(owner, name, interrupted)
+    command = [sys.executable, '-c', 'import time; time.sleep(60)']
+    assert cluster.ParameterServer(1, 2).launch(command) == 130
+    assert len(calls) == nth
 
 
 def test_waiting_ends_with_a_sentence_only_when_it_takes_too_long():
