@@ -124,6 +124,7 @@ def lint(session):
     session.run('ruff', 'format', '--check', '.', *kinds['python'])
     session.run('shellcheck', '-x', *kinds['sh'])
     session.run('python', 'scripts/generate.py', '--check')
+    session.run('python', 'scripts/compatibility_page.py', '--check')
     workflows = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob('.github/workflows/*.yml'))]
     session.run('check-jsonschema', '--builtin-schema', 'vendor.github-workflows', *workflows)
     session.run('python', '-m', 'pytest', '-q', 'tests/cluster/test_files.py', 'tests/checks', 'tests/generated')
@@ -192,12 +193,12 @@ def rung(session, stack):
 
 @nox.session(venv_backend='none')
 def matrix(session):
-    """Runs tests of every stack for CPUs, and upstream of the other stacks; results go to runs/matrix. Takes long."""
+    """Runs tests of every stack for CPUs, horovod, and upstream of the other stacks; results go to runs/matrix."""
     folder = ROOT / 'runs' / 'matrix'
     folder.mkdir(parents=True, exist_ok=True)
     failed = []
     others = [f'{what}({stack})' for stack in CPU_STACKS[1:] for what in ('tests', 'upstream')]
-    for name in ['tests', *others]:
+    for name in ['tests', 'horovod', *others]:
         command = [sys.executable, '-m', 'nox', '-s', name, '--', *session.posargs]
         environment = {**os.environ, 'RESULTS': str(folder)}
         if subprocess.run(command, env=environment).returncode:
@@ -305,7 +306,8 @@ def horovod(session):
         uv = shutil.which('uv', path=os.path.dirname(sys.executable) + os.pathsep + os.environ['PATH'])
         session.run(*build, external=True, env={'INSTALL': f'{uv} pip install --python {home}/bin/python'})
         built.write_text(wanted)
-    session.run('python', '-m', 'pytest', '-q', 'tests/recipes/distributed/test_horovod.py', *session.posargs)
+    tests = ['tests/recipes/distributed/test_horovod.py', *results(f'horovod-{REFERENCE}')]
+    session.run('python', '-m', 'pytest', '-q', *tests, *session.posargs)
 
 
 KINDS = [nox.param('cpu', id='cpu'), nox.param('gpu', id='gpu')]

@@ -2,6 +2,9 @@
 
 When: you want to use `tf.layers`, `tf.contrib.layers` or `tf.get_variable` in a Keras model.
 
+Stacks: tf1.9-keras2.2.4, tf1.12-keras2.2.4, tf1.15-keras2.2.4; the session of Keras 2.3
+does not initialize variables that a function made.
+
 The line that matters: `self._trainable_weights = self.template.trainable_variables`, in `build`.
 
 Without it, and so with every Lambda: the model runs and its loss falls, but the function's

@@ -3,6 +3,9 @@
 When: the loss is nan, and the program runs as a job, in a container or in a test, where there is
 no terminal for tfdbg's screen.
 
+Stacks: tf1.9-keras2.2.4, tf1.12-keras2.2.4, tf1.15-keras2.2.4; training steps of
+Keras 2.3 leave nothing in the debugger's dumps.
+
 The line that matters: `tfdbg.DumpingDebugWrapperSession(tf.Session(), folder, log_usage=False)`,
 as Keras's session before the model is built. Every run in it writes every tensor to the folder.
 
