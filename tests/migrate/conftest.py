@@ -14,6 +14,13 @@ QUICK = os.environ.get('MIGRATE_QUICK') == '1'
 HEAD, *OTHERS = [line.split('\t') for line in (HERE / 'cases.tsv').read_text().splitlines()]
 NAMES = [name for name, *_ in OTHERS]
 TABLE = 'docs/migrate_cases.md'
+# of each target, after the old side has answered: environment, module, word
+STEPS = {
+    'onnx': [('new', 'new', 'onnx')],
+    'savedmodel': [('tf', 'with_tf', 'savedmodel')],
+    'keras3': [('new', 'new', 'build'), ('new', 'new', 'run')],
+    'tf_keras': [('tf', 'with_tf', 'build'), ('tf', 'with_tf', 'run')],
+}
 RESULTS = {}  # target -> name -> proof or sentence
 if QUICK:
     NAMES = [name for n, name in enumerate(NAMES) if n % 8 == 0 or 'mask' in name.lower() or name.startswith('nested')]

@@ -1,16 +1,10 @@
 """keras.applications' architectures by target, and a softmax that hides what the converter merged before it."""
 
 import pytest
-from conftest import HERE, QUICK, Models, run
+from conftest import HERE, QUICK, STEPS, Models, run
 
 ARCHITECTURES = 'DenseNet121 InceptionV3 MobileNet MobileNetV2 NASNetMobile ResNet50 VGG16 Xception'.split()
 NAMES = ['pooled softmax', *([] if QUICK else ARCHITECTURES)]
-STEPS = {
-    'onnx': [('new', 'new', 'onnx')],
-    'savedmodel': [('tf', 'with_tf', 'savedmodel')],
-    'keras3': [('new', 'new', 'build'), ('new', 'new', 'run')],
-    'tf_keras': [('tf', 'with_tf', 'build'), ('tf', 'with_tf', 'run')],
-}
 
 
 @pytest.fixture(scope='module')

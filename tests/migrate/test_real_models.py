@@ -6,17 +6,11 @@ import pathlib
 import sys
 
 import pytest
-from conftest import HERE, QUICK, ROOT, Models
+from conftest import HERE, QUICK, ROOT, STEPS, Models
 
 pytestmark = pytest.mark.skipif(QUICK, reason='only the whole session fetches projects')
 PROJECTS = ['anago', 'csbdeep', 'keras-resnet', 'keras-retinanet', 'keras-self-attention', 'keras-tcn']
 OWN_LAYERS = ['attention', 'resnet', 'retinanet', 'tagger']
-STEPS = {
-    'onnx': [('new', 'new', 'onnx')],
-    'savedmodel': [('tf', 'with_tf', 'savedmodel')],
-    'keras3': [('new', 'new', 'build'), ('new', 'new', 'run')],
-    'tf_keras': [('tf', 'with_tf', 'build'), ('tf', 'with_tf', 'run')],
-}
 
 
 @pytest.fixture(scope='module')
