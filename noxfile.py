@@ -52,6 +52,8 @@ LOCKS.update(
     if (ROOT / 'requirements' / f'{folder}{kind}.in').exists()
 )
 CPU_STACKS = [name for name, folder in FOLDERS.items() if f'{folder}cpu' in LOCKS]
+# execnet, by which pytest-xdist starts workers, writes its own path as ASCII
+WORKERS = ['-n', '2', '--dist', 'loadfile'] if str(ROOT).isascii() else ['-n', '0']
 EPOCH = '1546300800'  # SOURCE_DATE_EPOCH in the Dockerfiles
 
 
@@ -157,7 +159,7 @@ def tests(session, stack):
     install_locked(session, f'{FOLDERS[stack]}cpu', 'test')
     # what tests the front door, pages and files is the same on every stack
     where = [] if stack == REFERENCE or session.posargs else ['tests/library', 'tests/recipes', 'tests/rungs']
-    pytest = ['python', '-m', 'pytest', '-q', '-n', '2', '--dist', 'loadfile', *results(f'tests-{stack}')]
+    pytest = ['python', '-m', 'pytest', '-q', *WORKERS, *results(f'tests-{stack}')]
     session.run(*pytest, *where, *session.posargs)
 
 
@@ -188,7 +190,7 @@ def rung(session, stack):
     if f'Stack       {stack}\n' not in report:
         session.error(f'doctor does not take this environment for {stack}:\n{report}')
     files = [f'tests/{name}' for name in RUNG]
-    session.run('python', '-m', 'pytest', '-q', '-n', '2', '--dist', 'loadfile', *files, *session.posargs)
+    session.run('python', '-m', 'pytest', '-q', *WORKERS, *files, *session.posargs)
 
 
 @nox.session(venv_backend='none')
@@ -262,7 +264,7 @@ def upstream(session, stack):
     with tarfile.open(f'{suite}.tar.gz') as sdist:
         sdist.extractall(work)
     ours = ROOT / 'tests/upstream'
-    pytest = ['python', '-m', 'pytest', '-c', str(ours / 'pytest.ini'), '-p', 'served', '-p', 'left_out']
+    pytest = ['python', '-m', 'pytest', '-c', str(ours / 'pytest.ini'), *WORKERS[:2], '-p', 'served', '-p', 'left_out']
     for folder in ('home', 'served'):
         shutil.rmtree(work / folder, ignore_errors=True)
         (work / folder).mkdir()
