@@ -75,5 +75,12 @@ def test_what_a_stack_leaves_out_is_by_exact_name_and_under_its_heading():
     assert left_out.read(lines, 'three') == set()
     with open(left_out.LIST) as file:
         lines = file.read().splitlines()
-    headings = [name for line in lines if line.startswith('[') for name in line.strip('[]').split(', ')]
-    assert len(headings) == len(set(headings)) and set(headings) <= set(doctor.STACKS)
+    pairs, stacks = [], []
+    for line in lines:
+        if line.startswith('['):
+            stacks = line.strip('[]').split(', ')
+        elif line and not line.startswith('#'):
+            pairs += [(stack, line) for stack in stacks]
+    # A stack may stand under two headings, its own and one that several share; a name is its once.
+    assert len(pairs) == len(set(pairs)) and {stack for stack, _ in pairs} <= set(doctor.STACKS)
+    assert set(pairs) == {(stack, name) for stack in doctor.STACKS for name in left_out.read(lines, stack)}
