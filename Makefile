@@ -5,7 +5,7 @@ override export DIR := $(value DIR)
 override export RUN := $(value RUN)
 
 .DEFAULT_GOAL := help
-.PHONY: help list run-example data project inspect explain migrate test test-gpu python36 shell doctor build-cpu build-gpu lint tools generate clean
+.PHONY: help list run-example data project inspect explain migrate bundle test test-gpu python36 shell doctor build-cpu build-gpu lint tools generate clean
 
 help: ## Show this help
 	@echo 'Keras 2.2.4 on TensorFlow 1.9.0, or another pair by STACK=. Targets:'
@@ -22,6 +22,7 @@ help: ## Show this help
 	@echo '                folder of its lock, and 1 for a container that reaches the network'
 	@echo '  MODEL         the model file to inspect or migrate'
 	@echo '  TO, OUT, INPUTS, CUSTOM, INPUT_SHAPE, STOCK   of migrate: see docs/migrate.md'
+	@echo '  KIND, OUT     of bundle: cpu (the default) or gpu; the folder for the archive, runs/bundle by default'
 	@echo '  TEST          the test file, folder or single test to run; by default all'
 	@echo '  STACK         the pair of TensorFlow and Keras, as in STACK=tf1.15-keras2.3.1; docs/stacks.md has them all'
 	@echo '  GPU           1 to train on a GPU of this machine, in a container'
@@ -67,6 +68,9 @@ build-gpu: ## Build the container image for GPUs
 
 test-gpu: tools ## Run the tests of the recipes on a GPU of this machine
 	@.tools/bin/nox -s gpu
+
+bundle: ## Put the image for CPUs, or that of KIND=gpu, into one archive for a machine without a network
+	@scripts/front-door bundle
 
 doctor: ## Say what this machine can run, and what is missing
 	@scripts/front-door doctor

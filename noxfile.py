@@ -37,6 +37,7 @@ LOCKS = {
     'cluster': '3.9',
     'project': '3.9',
     'sdists': '3.9',
+    'bundle': '3.9',
     'migrate_old': '3.6',
     'migrate_new': '3.12',
     'migrate_tf': '3.12',
@@ -335,6 +336,7 @@ def image(session, kind, stack):
     image = f'tensorflow-with-keras:{kind}' + (f'-{stack}' if stack != REFERENCE else '')
     environment = {'ENGINE': name, 'IMAGE': image}
     own = [kind] if stack == REFERENCE or kind == 'cpu' else []  # test_gpu is about CUDA 9.0
+    own += ['bundle_of_image'] if kind == 'cpu' else []
     tests = [f'tests/images/test_{name}.py' for name in ('both', *own)]
     codes = [0, 5] if session.posargs else [0]  # 5: a choice of tests that leaves none in one of the two runs
     pytest = ['python', '-m', 'pytest', '-q', *session.posargs]
