@@ -159,6 +159,7 @@ def dockerfiles(settings):
             builder_base=bases['builder_base'],
             versions=versions,
             tensorflow='tensorflow-gpu' if 'tensorflow-gpu' in versions else 'tensorflow',
+            allocator=' \\\n    '.join(re.findall('^[A-Z].*', read('docker/allocator.env'), re.M)),
             project_version=__version__,
         )
     bases = settings['python'][settings['image']['cpu']['python']]

@@ -279,6 +279,9 @@ def container(project, wanted):
     home.mkdir(exist_ok=True)
     give(home, project)
     arguments += [*mount(project.directory), *mount(home), '-e', f'HOME={home}']
+    if os.environ.get('ALLOCATOR') == 'stock':
+        names = re.findall('^([A-Z_]+)=', (ROOT / 'docker' / 'allocator.env').read_text(), re.M)
+        arguments += [word for name in names for word in ('-e', f'{name}=')]
     return [*arguments, '--workdir', str(project.directory)]
 
 

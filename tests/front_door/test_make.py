@@ -98,6 +98,8 @@ def test_help_names_every_target_and_option(call):
         'RUN',
         'WITHOUT',
         'PYTHON36_MIRRORS',
+        'bundle',
+        'ALLOCATOR',
     ):
         assert word in out
 
@@ -141,6 +143,7 @@ def test_inspect_says_what_a_file_is_by_the_environment_else_by_any_python(call,
         (('ENGINE=docker',), ['ENGINE=docker does not answer']),
         (('GPU=1', 'ENGINE=local'), ['GPU=1 runs in a container']),
         (('GPU=yes',), ["GPU='yes' is neither 1 nor 0."]),
+        (('ALLOCATOR=jemalloc',), ["ALLOCATOR='jemalloc' is neither stock nor empty."]),
         (('PYTHON36=/bin/false',), ['PYTHON36=/bin/false is no working Python 3.6.']),
     ],
 )
@@ -184,6 +187,30 @@ def test_a_local_run(call, checkout):
     code, out, err = call('make', 'run-example', 'EPOCHS=1', 'ARGS=--threads 1 --verbose 0', cwd=str(checkout))
     assert code == 0 and err.splitlines()[0] == 'Engine: local' and 'test_kappa' in out
     assert (checkout / 'runs' / 'metrics-cohens_kappa' / 'result.json').exists()
+
+
+def test_freed_memory_stays_unless_the_caller_wants_it_otherwise(call, checkout, bin, tmp_path):
+    plant_venv(checkout)
+    program(checkout / '.venv' / 'bin', 'python', 'env\n')
+    program(bin, 'podman', 'case "$1" in run) printf "%%s\\n" "$@" > "%s/log" ;; esac\n' % tmp_path)
+    with open(os.path.join(ROOT, 'docker', 'allocator.env')) as file:
+        ours = {line for line in file.read().splitlines() if not line.startswith('#')}
+    names = tuple(line.split('=')[0] + '=' for line in ours)
+
+    def found(*options, **env):
+        for name in names:
+            env.setdefault(name[:-1], '')
+        code, out, err = call('make', 'run-example', *options, cwd=str(checkout), **env)
+        assert code == 0, err
+        return {line for line in out.splitlines() if line.startswith(names) and not line.endswith('=')}
+
+    assert found('ENGINE=local') == ours and len(ours) == 2
+    assert found('ENGINE=local', 'ALLOCATOR=stock') == set()
+    assert 'GLIBC_TUNABLES=mine' in found('ENGINE=local', GLIBC_TUNABLES='mine')
+    for option, given in ((), []), (('ALLOCATOR=stock',), sorted(names)):
+        found('ENGINE=podman', *option)
+        args = (tmp_path / 'log').read_text().splitlines()
+        assert sorted(b for a, b in zip(args, args[1:]) if a == '-e' and b in names) == given
 
 
 def test_the_environment_is_remade_only_when_the_lock_changes(call, checkout, bin):

@@ -1,0 +1,82 @@
+"""A Slurm of one machine: its controller and its daemon, with nothing of the machine's own configuration."""
+
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CONFIGURATION = """
+ClusterName=test
+SlurmctldHost={host}(127.0.0.1)
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/none
+CredType=cred/none
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+MpiDefault=none
+JobAcctGatherType=jobacct_gather/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+SlurmctldPort={ports[0]}
+SlurmdPort={ports[1]}
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+SlurmdParameters=config_overrides
+NodeName={host} NodeAddr=127.0.0.1 CPUs=4
+PartitionName=all Nodes=ALL Default=YES State=UP
+"""
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(('127.0.0.1', 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+@pytest.fixture(scope='session')
+def slurm(tmp_path_factory):
+    """Environment variables by which sbatch and its kin find the Slurm that this starts."""
+    folder = tmp_path_factory.mktemp('slurm')
+    for name in ('state', 'spool'):
+        (folder / name).mkdir()
+    user, host = os.environ.get('USER', 'root'), socket.gethostname().split('.')[0]
+    (folder / 'slurm.conf').write_text(
+        CONFIGURATION.format(host=host, user=user, folder=folder, ports=free_ports(2))
+    )
+    environment = {**os.environ, 'SLURM_CONF': str(folder / 'slurm.conf')}
+    daemons = []
+    # config_overrides: more processors than there may be, so that a second task has one
+    for command in (['slurmctld', '-D', '-c'], ['slurmd', '-D']):
+        program = shutil.which(command[0]) or f'/usr/sbin/{command[0]}'
+        with open(folder / f'{command[0]}.out', 'w') as out:
+            daemons.append(subprocess.Popen([program, *command[1:]], env=environment, stdout=out, stderr=out))
+    try:
+        for _ in range(120):
+            state = subprocess.run(['sinfo', '-h', '-o', '%t'], env=environment, capture_output=True, text=True).stdout
+            if state.strip() == 'idle':
+                break
+            time.sleep(0.5)
+        else:
+            logs = [(folder / f'{name}.log').read_text()[-2000:] for name in ('slurmctld', 'slurmd')]
+            pytest.fail('Slurm does not start:\n' + '\n'.join(logs))
+        yield environment
+    finally:
+        for daemon in daemons:
+            daemon.send_signal(signal.SIGTERM)
+        for daemon in daemons:
+            daemon.wait(30)
