@@ -336,7 +336,6 @@ def image(session, kind, stack):
     image = f'tensorflow-with-keras:{kind}' + (f'-{stack}' if stack != REFERENCE else '')
     environment = {'ENGINE': name, 'IMAGE': image}
     own = [kind] if stack == REFERENCE or kind == 'cpu' else []  # test_gpu is about CUDA 9.0
-    own += ['bundle_of_image'] if kind == 'cpu' else []
     tests = [f'tests/images/test_{name}.py' for name in ('both', *own)]
     codes = [0, 5] if session.posargs else [0]  # 5: a choice of tests that leaves none in one of the two runs
     pytest = ['python', '-m', 'pytest', '-q', *session.posargs]
@@ -351,6 +350,31 @@ def image(session, kind, stack):
 
 for kind in ('cpu', 'gpu'):
     for_stacks([s for s, folder in FOLDERS.items() if f'{folder}{kind}' in LOCKS], kind, venv_backend='uv')(image)
+
+
+@nox.session(venv_backend='uv')
+def bundle(session):
+    """The archive of `make bundle`, loaded without a network, and by Charliecloud; jobs of a Slurm of its own."""
+    install_locked(session, 'tools')
+    name = engine(session, 'cpu')
+    missing = [p for p in ('ch-run', 'skopeo', 'umoci', 'sbatch') if not shutil.which(p)]
+    if missing and (os.getuid() or not shutil.which('apt-get')):
+        session.error(
+            f'{", ".join(missing)}: not here. Of Debian: charliecloud, skopeo, umoci, slurmctld, slurmd, slurm-client.'
+        )
+    if missing:
+        session.log("installing Charliecloud, skopeo, umoci and Slurm from Debian's packages")
+        packages = ['charliecloud', 'skopeo', 'umoci', 'slurmctld', 'slurmd', 'slurm-client']
+        for command in (['update'], ['install', '-y', '--no-install-recommends', *packages]):
+            environment = {'DEBIAN_FRONTEND': 'noninteractive'}
+            session.run('apt-get', '-qq', *command, external=True, silent=True, env=environment)
+    session.run(FRONT_DOOR, 'venv', external=True, env={'ENGINE': 'local', 'EXAMPLE': 'distributed/horovod'})
+    folder = pathlib.Path(session.create_tmp()).absolute() / 'a bundle'
+    shutil.rmtree(folder, ignore_errors=True)
+    session.run(FRONT_DOOR, 'bundle', external=True, env={'OUT': str(folder)})
+    environment = {'ENGINE': name, 'IMAGE': 'tensorflow-with-keras:cpu', 'BUNDLE': str(folder)}
+    session.run('python', '-m', 'pytest', '-q', 'tests/bundle', *session.posargs, env=environment)
+    shutil.rmtree(folder)
 
 
 @nox.session(venv_backend='uv')

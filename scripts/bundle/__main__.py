@@ -109,10 +109,7 @@ def repack(saved, out, name):
         }
         text = json.dumps(manifest).encode()
         top = described(manifest['mediaType'], text)
-        top['annotations'] = {
-            'io.containerd.image.name': name,
-            'org.opencontainers.image.ref.name': name.split(':')[-1],
-        }
+        top['annotations'] = {'org.opencontainers.image.ref.name': name}
         docker = {'Config': blob(manifest['config']['digest']), 'RepoTags': [name]}
         docker['Layers'] = [blob(layer['digest']) for layer in layers]
         entry(archive, blob(manifest['config']['digest']), config)
@@ -190,7 +187,8 @@ def write_licences(found, folder):
         for package in sorted(packages, key=lambda each: each['name'].lower()):
             texts = package.get('licence_texts') or {'copyright': package.get('licence_text')}
             texts = {name: text for name, text in texts.items() if text}
-            said = '; '.join(filter(None, [package.get('licence', '').split('\n')[0], *package.get('classifiers', [])]))
+            words = [package.get('licence', '').split('\n')[0].replace('UNKNOWN', ''), *package.get('classifiers', [])]
+            said = '; '.join(filter(None, words))
             for name, text in texts.items():
                 path = folder / kind / package['name'] / name.replace('/', '_')
                 path.parent.mkdir(parents=True, exist_ok=True)

@@ -45,7 +45,11 @@ def licence_texts(folder, recorded):
 
 
 def python():
-    """Python's packages on the path, each with what its metadata says of its licence, and the licence's texts."""
+    """Python's packages on the path, each with what its metadata says of its licence, and the licence's texts.
+
+    One that is there twice, in the environment and in Python's own folder, is named once, unless its versions differ.
+    """
+    seen = set()
     for root in sys.path:
         for folder in sorted(
             glob.glob(os.path.join(root, '*.dist-info')) + glob.glob(os.path.join(root, '*.egg-info'))
@@ -54,6 +58,9 @@ def python():
                 continue
             file = os.path.join(folder, 'METADATA' if folder.endswith('.dist-info') else 'PKG-INFO')
             fields = email.message_from_string(read(file))
+            if (fields['Name'], fields['Version']) in seen:
+                continue
+            seen.add((fields['Name'], fields['Version']))
             record = os.path.join(folder, 'RECORD')
             classifiers = [c.split(' :: ')[-1] for c in fields.get_all('Classifier', []) if c.startswith('License :: ')]
             yield {

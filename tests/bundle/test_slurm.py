@@ -1,6 +1,7 @@
 """deploy/slurm/train.sbatch on a real Slurm of one machine."""
 
 import json
+import re
 import shutil
 import subprocess
 import time
@@ -21,13 +22,27 @@ def folder(tmp_path):
     return folder
 
 
-def submit(slurm, folder, *arguments, wait=True, options=()):
-    """Exit code of a job, and what its log has; without `wait` its number."""
-    command = ['sbatch', '--parsable', *(['--wait'] if wait else []), *options, SCRIPT, *arguments]
-    done = subprocess.run(command, cwd=folder, env=slurm, capture_output=True, text=True, timeout=600)
-    job = done.stdout.strip()
-    assert job.isdigit(), done.stderr
-    return (done.returncode, (folder / f'slurm-{job}.out').read_text()) if wait else job
+def submit(slurm, folder, *arguments, options=()):
+    """The number of a job."""
+    command = ['sbatch', '--parsable', *options, SCRIPT, *arguments]
+    done = subprocess.run(command, cwd=folder, env=slurm, capture_output=True, text=True)
+    assert done.stdout.strip().isdigit(), done.stderr
+    return done.stdout.strip()
+
+
+def ended(slurm, folder, job):
+    """Exit code of a job, and what its log has, once it has ended. `sbatch --wait` looks but every half minute."""
+    for _ in range(600):
+        shown = subprocess.run(['scontrol', '-o', 'show', 'job', job], env=slurm, capture_output=True, text=True).stdout
+        if re.search(r'JobState=(?!PENDING|CONFIGURING|RUNNING|COMPLETING)', shown):
+            log = folder / f'slurm-{job}.out'
+            return int(re.search(r'ExitCode=(\d+)', shown)[1]), log.read_text() if log.exists() else ''
+        time.sleep(0.5)
+    raise AssertionError(shown)
+
+
+def train(slurm, folder, *arguments, options=()):
+    return ended(slurm, folder, submit(slurm, folder, *arguments, options=options))
 
 
 def result(folder, name):
@@ -35,7 +50,7 @@ def result(folder, name):
 
 
 def test_a_recipe_is_a_job(slurm, folder):
-    code, log = submit(slurm, folder, 'metrics/cohens_kappa', '--epochs', '1', options=['--cpus-per-task=1'])
+    code, log = train(slurm, folder, 'metrics/cohens_kappa', '--epochs', '1', options=['--cpus-per-task=1'])
     assert code == 0, log
     found = result(folder, 'metrics-cohens_kappa')
     assert found['threads'] == 1
@@ -46,30 +61,36 @@ def test_a_recipe_is_a_job(slurm, folder):
 
 def test_two_tasks_are_two_processes_of_horovod(slurm, folder):
     options = ['--ntasks=2', '--cpus-per-task=1']
-    code, log = submit(slurm, folder, 'distributed/horovod', '--epochs', '2', options=options)
+    code, log = train(slurm, folder, 'distributed/horovod', '--epochs', '2', options=options)
     assert code == 0, log
     assert result(folder, 'distributed-horovod')['metrics']['processes'] == 2
 
 
+def test_a_recipe_is_a_job_in_a_container(slurm, folder, charliecloud):
+    (folder / '.venv').unlink()
+    options = ['--export', f'ALL,IMAGE={charliecloud}']
+    code, log = train(slurm, folder, 'metrics/cohens_kappa', '--epochs', '1', options=options)
+    assert code == 0, log
+    found = result(folder, 'metrics-cohens_kappa')
+    assert found['versions']['tensorflow'] == '1.9.0' and '--out /work/runs' in found['command']
+
+
 def test_a_program_of_ones_own_gets_its_arguments(slurm, folder):
     (folder / 'my train.py').write_text('import sys, keras\nprint(keras.__version__, sys.argv[1:])\n')
-    code, log = submit(slurm, folder, 'my train.py', '--name', 'two words')
+    code, log = train(slurm, folder, 'my train.py', '--name', 'two words')
     assert code == 0 and "2.2.4 ['--name', 'two words']" in log
 
 
 def test_a_job_whose_time_is_up_writes_what_it_has(slurm, folder):
-    job = submit(slurm, folder, 'metrics/cohens_kappa', '--epochs', '9999', wait=False)
+    job = submit(slurm, folder, 'metrics/cohens_kappa', '--epochs', '9999')
     log = folder / f'slurm-{job}.out'
     for _ in range(240):
         if log.exists() and 'Epoch 2/9999' in log.read_text():
             break
         time.sleep(0.5)
     subprocess.run(['scancel', '--signal=INT', '--batch', job], env=slurm, check=True)
-    for _ in range(120):
-        if not subprocess.run(['squeue', '-h', '-j', job], env=slurm, capture_output=True, text=True).stdout.strip():
-            break
-        time.sleep(0.5)
-    assert result(folder, 'metrics-cohens_kappa')['interrupted'] is True, log.read_text()[-2000:]
+    code, text = ended(slurm, folder, job)
+    assert result(folder, 'metrics-cohens_kappa')['interrupted'] is True, text
 
 
 @pytest.mark.parametrize(
@@ -83,7 +104,7 @@ def test_a_job_whose_time_is_up_writes_what_it_has(slurm, folder):
 def test_bad_input_is_one_sentence_and_the_job_fails(slurm, folder, arguments, without, sentence):
     if without:
         (folder / without).unlink()
-    code, log = submit(slurm, folder, *arguments)
+    code, log = train(slurm, folder, *arguments)
     assert code == 2 and sentence in log and 'Traceback' not in log
 
 

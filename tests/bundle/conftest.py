@@ -1,4 +1,4 @@
-"""A Slurm of one machine: its controller and its daemon, with nothing of the machine's own configuration."""
+"""What the session `bundle` made, unpacked; and a Slurm of one machine, with nothing of its own configuration."""
 
 import os
 import pathlib
@@ -6,11 +6,43 @@ import shutil
 import signal
 import socket
 import subprocess
+import tarfile
 import time
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+ENGINE, IMAGE = os.environ.get('ENGINE'), os.environ.get('IMAGE')
+
+
+def pytest_configure():
+    if not os.environ.get('BUNDLE'):
+        raise pytest.UsageError(
+            'these tests want ENGINE, IMAGE and BUNDLE in the environment; `nox -s bundle` sets them'
+        )
+
+
+@pytest.fixture(scope='session')
+def bundle(tmp_path_factory):
+    """The folder that comes out of the archive."""
+    (archive,) = pathlib.Path(os.environ['BUNDLE']).iterdir()
+    folder = tmp_path_factory.mktemp('a machine')
+    with tarfile.open(archive) as file:
+        file.extractall(folder)
+    (top,) = folder.iterdir()
+    return top
+
+
+@pytest.fixture(scope='session')
+def charliecloud(bundle):
+    """A folder for ch-run, made by the commands of docs/clusters.md."""
+    page = (ROOT / 'docs' / 'clusters.md').read_text()
+    commands = page.split('## Charliecloud')[1].split('```sh\n')[1].split('```')[0]
+    unpack = [line for line in commands.splitlines() if not line.startswith('ch-run')]
+    subprocess.run(['sh', '-euc', '\n'.join(unpack)], cwd=bundle, check=True, stdout=subprocess.DEVNULL)
+    return bundle / 'tfk' / 'rootfs'
+
+
 CONFIGURATION = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -55,10 +87,9 @@ def slurm(tmp_path_factory):
     for name in ('state', 'spool'):
         (folder / name).mkdir()
     user, host = os.environ.get('USER', 'root'), socket.gethostname().split('.')[0]
-    (folder / 'slurm.conf').write_text(
-        CONFIGURATION.format(host=host, user=user, folder=folder, ports=free_ports(2))
-    )
-    environment = {**os.environ, 'SLURM_CONF': str(folder / 'slurm.conf')}
+    (folder / 'slurm.conf').write_text(CONFIGURATION.format(host=host, user=user, folder=folder, ports=free_ports(2)))
+    clean = {name: value for name, value in os.environ.items() if name != 'IMAGE'}  # sbatch hands it all to the job
+    environment = {**clean, 'USER': user, 'SLURM_CONF': str(folder / 'slurm.conf')}
     daemons = []
     # config_overrides: more processors than there may be, so that a second task has one
     for command in (['slurmctld', '-D', '-c'], ['slurmd', '-D']):
