@@ -37,6 +37,7 @@ LOCKS = {
     'cluster': '3.9',
     'project': '3.9',
     'sdists': '3.9',
+    'gallery': '3.9',
     'migrate_old': '3.6',
     'migrate_new': '3.12',
     'migrate_tf': '3.12',
