@@ -413,6 +413,24 @@ def keras3(session):
     session.run(python, '-m', 'pytest', '-q', *tests, *session.posargs, external=True)
 
 
+# of each kind one: a plot, a picture of the recipe's own, a number alone, files
+GALLERY_QUICK = ['data/tfrecords', 'losses/ctc', 'metrics/cohens_kappa', 'metrics/roc_auc']
+GALLERY_QUICK += ['observe/timeline_profile', 'training/saliency']
+
+
+@nox.session(venv_backend='uv')
+def gallery(session):
+    """Every recipe run, and the site of them tested in a browser; `-- quick` runs six, `-- build` tests nothing."""
+    install_locked(session, 'gallery')
+    session.run(FRONT_DOOR, 'venv', external=True, env={'ENGINE': 'local', 'STACK': REFERENCE})
+    only = ['--only', *GALLERY_QUICK] if 'quick' in session.posargs else []
+    session.run('python', 'scripts/gallery', *only)
+    if 'build' not in session.posargs:
+        arguments = [each for each in session.posargs if each != 'quick']
+        tests = [] if any(each.startswith('tests/') for each in arguments) else ['tests/gallery']
+        session.run('python', '-m', 'pytest', '-q', *tests, *arguments)
+
+
 @nox.session(venv_backend='none')
 def gpu(session):
     """The recipes' tests on a real GPU, its results against the CPU's; fails where there is no GPU."""

@@ -17,8 +17,12 @@ nitpicky = True
 html_theme = 'pydata_sphinx_theme'
 html_static_path = ['_static']
 html_css_files = ['gallery.css']
+html_js_files = ['gallery.js']
+html_favicon = '_static/icon.svg'
+html_context = {'default_mode': 'auto'}
 html_theme_options = {
     'logo': {'text': 'TensorFlow with Keras'},
+    'collapse_navigation': True,
     'navbar_align': 'left',
     'navbar_end': ['theme-switcher'],
     'show_prev_next': False,

@@ -390,7 +390,8 @@ class Site:
 
 
 def capital(text):
-    return text[:1].upper() + text[1:]
+    """A sentence that begins as one, unless its first word is a name in code."""
+    return text[:1].upper() + text[1:] if re.match(r"[a-z]+('s)?,? ", text) else text
 
 
 def anchor(heading):
@@ -403,5 +404,6 @@ def write(root, out, recipes, outcomes):
     shutil.rmtree(out, ignore_errors=True)
     (out / '_static').mkdir(parents=True)
     shutil.copyfile(HERE / 'conf.py', out / 'conf.py')
-    shutil.copyfile(HERE / 'gallery.css', out / '_static' / 'gallery.css')
+    for name in ('gallery.css', 'gallery.js', 'icon.svg'):
+        shutil.copyfile(HERE / name, out / '_static' / name)
     Site(root, out, recipes, outcomes).write()
