@@ -174,7 +174,7 @@ class Site:
         name, value = reached.metric, reached.value
         if record and isinstance(record['metrics'].get(name), (int, float)):
             value = record['metrics'][name]
-        shown = f'{value:.2f}' if isinstance(value, float) and abs(value) < 100 else f'{value:.4g}'
+        shown = f'{value:.2f}' if abs(value) < 10 and value != int(value) else f'{value:g}'
         return f'<p class="key-number"><span>{shown}</span> {html.escape(words(name))}</p>\n'
 
     def picture(self, one, page):
@@ -339,6 +339,8 @@ class Site:
             '<button class="btn btn-primary" type="submit">Search</button>\n'
             '</form>\n```\n',
         ]
+        jumps = [f'[{topic}](#{anchor(TOPICS.get(topic, topic))})' for topic, _ in self.topics()]
+        front.append(f'Topics: {", ".join(jumps)}.\n')
         tree = ['# Recipes\n', 'All of them, by topic.\n']
         entries = []
         for topic, members in self.topics():
