@@ -205,7 +205,7 @@ def recipe_tables(_old, _settings):
     made = '\n'
     for topic, recipes in itertools.groupby(recipe.find().values(), lambda r: r.name.split('/')[0]):
         if topic not in TOPICS:
-            raise Problem(f'scripts/generate.py has no heading for the recipes of the topic {topic}')
+            raise Problem(f'scripts/topics.py has no heading for the recipes of the topic {topic}')
         rows = [[f'[{r.name}](examples/{r.name}.py)', r.summary, reached(r)] for r in recipes]
         made += f'### {TOPICS[topic]}\n\n' + table(['recipe', 'what it shows', 'reaches'], rows) + '\n'
     return made

@@ -83,7 +83,7 @@ class Runs:
         locks = ['cpu.txt', 'distributed.txt'] if one.needs else ['cpu.txt']
         inputs = [pathlib.Path(one.path), *sorted((ROOT / 'tensorflow_with_keras').glob('*.py'))]
         inputs += [ROOT / 'requirements' / name for name in locks]
-        return digest(*inputs), digest(*inputs, PLOTS)
+        return digest(*inputs), digest(*inputs, PLOTS, ROOT / 'benchmarks' / 'scaling.py')
 
     def recorded(self, one):
         """What an earlier run has left, as an `Outcome`; None where there is nothing whole of this very recipe."""

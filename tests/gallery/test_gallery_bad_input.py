@@ -54,11 +54,12 @@ class Copy:
         self.root, self.out = root, root / 'runs' / 'gallery'
         for folder in ('scripts/gallery', 'tensorflow_with_keras', 'requirements'):
             shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns('__pycache__'))
-        shutil.copy(ROOT / 'scripts/topics.py', root / 'scripts')
+        files = ['scripts/topics.py', 'benchmarks/scaling.py']
         for name in RECIPES:
-            for path in (f'examples/{name}.py', f'tests/recipes/{name.replace("/", "/test_")}.py'):
-                (root / path).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / path, root / path)
+            files += [f'examples/{name}.py', f'tests/recipes/{name.replace("/", "/test_")}.py']
+        for path in files:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / path, root / path)
         for path in ('README.md', 'docs/README.md', 'docs/compatibility.md', 'docs/keras3/README.md'):
             self.write(path, f'# The page {path}\n')
         groups = {row['group'] for row in json.loads((ROOT / 'tensorflow_with_keras/symptoms.json').read_text())}
