@@ -205,6 +205,16 @@ def build(out):
     made.rename(out / 'site')
 
 
+def prepare(out):
+    """Makes the folder. What is in it is replaced, so it has to be a gallery's."""
+    out.mkdir(parents=True, exist_ok=True)
+    mark = out / 'made_by_gallery.txt'
+    if not mark.exists():
+        if any(out.iterdir()):
+            raise Problem(f'{out} has other files in it, which a gallery would replace: name another folder with --out')
+        mark.write_text('`make gallery` made this folder, and replaces what is in it.\n', encoding='utf-8')
+
+
 def say(sentence):
     print(f'gallery: {sentence}', file=sys.stderr, flush=True)
 
@@ -244,7 +254,7 @@ def main(arguments):
     args = parse(arguments)
     out = args.out.absolute()
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        prepare(out)
         recipes = recipe.find()
         runs = Runs(args.python, out)
         chosen = [one for one in recipes.values() if args.only is None or one.name in args.only]

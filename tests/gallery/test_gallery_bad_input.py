@@ -210,6 +210,7 @@ def test_an_interrupt_keeps_what_is_done(tmp_path):
         (['--jobs', '0'], 2, '--jobs is a number from 1 up'),
         (['--python', '/no/python'], 2, 'does not start'),
         (['--python', sys.executable, '--only'], 2, 'no environment to run recipes in'),
+        (['--out', 'docs'], 2, 'has other files in it'),
         (['--out', 'README.md/x'], 3, 'name another folder with --out'),
     ],
 )
