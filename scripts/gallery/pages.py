@@ -21,15 +21,16 @@ MARK = '  # <- the line that matters'
 PICTURES = {
     'losses/triplet_semihard': 'Points in a plane, one for each test digit, coloured by digit: like lies by '
     'like, in clusters.',
-    'losses/variational': 'Three rows of ten digits: test images, the same as the network reconstructs them from their '
-    'code, a little blurred, and digits that it draws from the prior, most of them legible.',
+    'losses/variational': 'Three rows of ten digits: test images; the same as the network reconstructs them from their '
+    'code, a little blurred; and what it draws from the prior, more blurred, much of it legible.',
     'metrics/per_class_accuracy': 'A confusion matrix of the ten digits: most test images lie on the diagonal, and the '
     'rare digit is most often taken for others.',
-    'observe/embedding_projector': 'A sheet of small grey digits, one for each point of the projector, row by row.',
+    'observe/embedding_projector': 'A sheet of small dark digits on white, one for each point of the projector, row by '
+    'row.',
     'training/learning_rate_decay': 'The learning rate over the batches of training: it falls from 0.5 in a smooth '
     'curve, and the dotted closed form lies on it.',
-    'training/saliency': 'Six test digits, each beside a map of the pixels that its class depends on, which follow the '
-    'strokes and the gaps between them.',
+    'training/saliency': 'Six test digits, and below each a map of its pixels in red and blue: ink on a red pixel '
+    'raises the score of the class that the digit is taken for, on a blue one it lowers it.',
 }
 LINK = re.compile(r'(\]\()([^()#\s]+)(#[^()\s]*)?(\))')
 HEAD = re.compile(r'([A-Z][^.]{1,60}?)(: |$)')
