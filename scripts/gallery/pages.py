@@ -33,6 +33,7 @@ PICTURES = {
     'raises the score of the class that the digit is taken for, on a blue one it lowers it.',
 }
 LINK = re.compile(r'(\]\()([^()#\s]+)(#[^()\s]*)?(\))')
+NAMED = re.compile(r'\b(?:docs/[\w\\/]+\.md|[a-z]+/[\w\\]+)')
 HEAD = re.compile(r'([A-Z][^.]{1,60}?)(: |$)')
 STARTS = ('When', 'Needs', 'Stacks', 'The line', 'Without it', 'What ', 'Another mistake')
 STARTS += ('Reaches', 'Checked', 'Sources')
@@ -165,6 +166,18 @@ class Site:
 
     # --- recipes
 
+    def prose(self, text, page):
+        """A docstring's words as Markdown, with links to the recipes and pages that they name."""
+
+        def linked(match):
+            name = match[0].replace('\\', '')
+            path = name if name.endswith('.md') else f'examples/{name}.py'
+            target = self.link(page, path)
+            return f'[{match[0]}]({target})' if target else match[0]
+
+        parts = re.split(r'(`[^`]+`)', escape(text))
+        return ''.join(p if p.startswith('`') else NAMED.sub(linked, p) for p in parts)
+
     def thumbnail(self, one, page):
         """What stands above a recipe's card: its picture, else the number that counts."""
         outcome = self.outcomes[one.name]
@@ -213,6 +226,7 @@ class Site:
     def card(self, one, page):
         link = self.page_of(f'examples/{one.name}.py')[: -len('.md')]
         name, summary = escape(one.name.split('/')[1]), escape(one.summary.rstrip('.'))
+        name = name.replace(r'\_', r'\_<wbr>')  # where a long one may be broken
         return (
             f':::{{grid-item-card}}\n:link: /{link}\n:link-type: doc\n:link-alt: {json.dumps(one.name)}\n'
             f':class-card: gallery-card\n\n{self.thumbnail(one, page)}\n**{name}**\n\n{summary}\n:::\n'
@@ -245,10 +259,10 @@ class Site:
             if head in ('Reaches', 'Checked', 'Sources'):
                 later.append((head, paragraphs))
             else:
-                lines += [f'## {escape(head)}\n', *(f'{escape(capital(p))}\n' for p in paragraphs)]
+                lines += [f'## {escape(head)}\n', *(f'{self.prose(capital(p), page)}\n' for p in paragraphs)]
         lines += ['## The code\n', *self.listing(one, page)]
         lines += ['## The numbers\n', *self.numbers(one)]
-        lines += [f'**{head}**: {escape(" ".join(paragraphs))}\n' for head, paragraphs in later]
+        lines += [f'**{head}**: {self.prose(" ".join(paragraphs), page)}\n' for head, paragraphs in later]
         lines += ['## Run it\n', self.run_it(one)]
         lines += ['## More\n', *self.more(one, page)]
         self.pages[page] = '\n'.join(lines)
