@@ -5,7 +5,7 @@ override export DIR := $(value DIR)
 override export RUN := $(value RUN)
 
 .DEFAULT_GOAL := help
-.PHONY: help list run-example data project inspect explain migrate bundle test test-gpu python36 shell doctor build-cpu build-gpu lint tools generate clean
+.PHONY: help list run-example data project inspect explain migrate bundle test test-gpu gallery python36 shell doctor build-cpu build-gpu lint tools generate clean
 
 help: ## Show this help
 	@echo 'Keras 2.2.4 on TensorFlow 1.9.0, or another pair by STACK=. Targets:'
@@ -54,6 +54,9 @@ migrate: ## Move a model file to TO=onnx, savedmodel, tf_keras or keras3, with a
 
 test: tools ## Run the tests of the library, the recipes and these commands, or those of TEST=path
 	@scripts/front-door python36 test && .tools/bin/nox -s "$$(scripts/front-door session)" $${TEST:+-- "$$TEST"}
+
+gallery: tools ## Run every recipe, and make runs/gallery/site/index.html of them: code, numbers, pictures, search
+	@.tools/bin/nox -s gallery -- build
 
 python36: ## Put conda-forge's Python 3.6 into .python36, where there is none: no root, no compiler
 	@scripts/front-door python36 install

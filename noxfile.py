@@ -38,6 +38,7 @@ LOCKS = {
     'project': '3.9',
     'sdists': '3.9',
     'bundle': '3.9',
+    'gallery': '3.9',
     'migrate_old': '3.6',
     'migrate_new': '3.12',
     'migrate_tf': '3.12',
@@ -436,6 +437,36 @@ def keras3(session):
     tests = [] if any(each.startswith('tests/') for each in session.posargs) else ['tests/keras3']
     python = str(ROOT / '.venv-migrate-test' / 'bin' / 'python')
     session.run(python, '-m', 'pytest', '-q', *tests, *session.posargs, external=True)
+
+
+# of each kind one: a plot, a picture of the recipe's own, a number alone, files
+GALLERY_QUICK = ['data/tfrecords', 'losses/ctc', 'metrics/cohens_kappa', 'metrics/roc_auc']
+GALLERY_QUICK += ['observe/timeline_profile', 'training/saliency']
+
+
+def get_chromium(session):
+    """Installs Debian's where there is none and root may; where it still is not there, the tests say how to get it."""
+    names = [os.environ.get('CHROMIUM'), 'chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
+    if any(shutil.which(name) for name in names if name) or os.geteuid() or not shutil.which('apt-get'):
+        return
+    session.log("installing chromium from Debian's packages")
+    for command in (['update'], ['install', '-y', '--no-install-recommends', 'chromium']):
+        environment = {'DEBIAN_FRONTEND': 'noninteractive'}
+        session.run('apt-get', '-qq', *command, external=True, silent=True, env=environment, success_codes=range(256))
+
+
+@nox.session(venv_backend='uv')
+def gallery(session):
+    """Every recipe run, and the site of them tested in a browser; `-- quick` runs six, `-- build` tests nothing."""
+    install_locked(session, 'gallery')
+    session.run(FRONT_DOOR, 'venv', external=True, env={'ENGINE': 'local', 'STACK': REFERENCE})
+    only = ['--only', *GALLERY_QUICK] if 'quick' in session.posargs else []
+    session.run('python', 'scripts/gallery', *only)
+    if 'build' not in session.posargs:
+        get_chromium(session)
+        arguments = [each for each in session.posargs if each != 'quick']
+        tests = [] if any(each.startswith('tests/') for each in arguments) else ['tests/gallery']
+        session.run('python', '-m', 'pytest', '-q', *tests, *arguments)
 
 
 @nox.session(venv_backend='none')

@@ -21,6 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from scripts import projects_page, symptoms_page  # noqa: E402
+from scripts.topics import TOPICS  # noqa: E402
 from tensorflow_with_keras import __version__, doctor, explain, recipe  # noqa: E402
 
 # The keys of each table of docker/images.toml: those that it must have, those that it may have.
@@ -32,18 +33,6 @@ KEYS = {
 }
 DOCKERFILE = {'cpu': 'Dockerfile.cpu', 'gpu': 'Dockerfile'}
 README_PINS = ['TensorFlow', 'Keras', 'NumPy', 'SciPy', 'scikit-learn', 'h5py', 'PyYAML', 'gast']
-TOPICS = {
-    'data': 'Data: tf.data and TFRecords under Keras',
-    'distributed': 'Distributed: several devices, processes and machines',
-    'export': 'Export: files for later, for others, and for a process without Keras',
-    'interop': 'Interop: Keras models and plain TensorFlow side by side',
-    'layers': 'Layers: TensorFlow functions as layers',
-    'losses': 'Losses: what tf.losses, tf.nn and tf.contrib have and Keras has not',
-    'metrics': 'Metrics: the number that is meant, not an average of batches',
-    'observe': 'Observe: TensorBoard, and where the time goes',
-    'sessions': 'Sessions: graphs, variables, threads, seeds',
-    'training': 'Training: optimizers, gradients, loops',
-}
 
 
 class Problem(Exception):
@@ -217,7 +206,7 @@ def recipe_tables(_old, _settings):
     made = '\n'
     for topic, recipes in itertools.groupby(recipe.find().values(), lambda r: r.name.split('/')[0]):
         if topic not in TOPICS:
-            raise Problem(f'scripts/generate.py has no heading for the recipes of the topic {topic}')
+            raise Problem(f'scripts/topics.py has no heading for the recipes of the topic {topic}')
         rows = [[f'[{r.name}](examples/{r.name}.py)', r.summary, reached(r)] for r in recipes]
         made += f'### {TOPICS[topic]}\n\n' + table(['recipe', 'what it shows', 'reaches'], rows) + '\n'
     return made

@@ -180,7 +180,7 @@ PROBLEMS = [
     ('README.md', '<!-- end of pins -->\n', '', 'README.md: the block "pins" with its two markers is there 0 times'),
     ('README.md', 'scripts pass; and', 'scripts pass, and', 'how many recipes there are'),
     ('docs/pins.md', '| h5py |', '| h6py |', 'no lock has h6py'),
-    ('scripts/generate.py', "'data': ", "'date': ", 'no heading for the recipes of the topic data'),
+    ('scripts/topics.py', "'data': ", "'date': ", 'no heading for the recipes of the topic data'),
 ]
 
 
