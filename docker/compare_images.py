@@ -2,7 +2,7 @@
 
 Reads what `docker save` and `podman save` write. Exits 0 for the same image ID, 1 otherwise. --times-up-to is for
 engines that put the time of the build into an image: times after EPOCH, in seconds since 1970, count as EPOCH, those in
-the configuration not at all, and everything else must be the same.
+the configuration and Podman's comments on its cache not at all, and everything else must be the same.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def main(first, second, epoch):
 
 def without_times(config):
     """A configuration without the times of the build, and without the layers' hashes, which follow from those."""
-    history = [{k: v for k, v in step.items() if k != 'created'} for step in config.get('history', [])]
+    history = [{k: v for k, v in step.items() if k not in ('created', 'comment')} for step in config.get('history', [])]
     return dict({k: v for k, v in config.items() if k not in ('created', 'rootfs')}, history=history)
 
 

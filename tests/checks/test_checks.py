@@ -16,7 +16,7 @@ from tensorflow_with_keras import recipe
 
 ROOT = pathlib.Path(recipe.ROOT)
 SESSIONS = set('default lint tests project projects mutants upstream horovod cluster gpu lock migrate keras3'.split())
-SESSIONS |= {'image(cpu)', 'image(gpu)', 'image(migrate)', 'reproduce(cpu)', 'reproduce(gpu)', 'matrix', 'gallery'}
+SESSIONS |= {'image(cpu)', 'image(gpu)', 'image(migrate)', 'reproduce(cpu)', 'reproduce(gpu)', 'matrix', 'gallery', 'bundle'}
 BY_HAND = {'default', 'gpu', 'mutants', 'matrix'}  # for a person: needs a GPU, or takes long
 CPU_STACKS = {'tf1.12-keras2.2.4', 'tf1.15-keras2.2.4', 'tf1.15-keras2.3.1'}
 RUNGS = {f'rung({stack})' for stack in CPU_STACKS}
