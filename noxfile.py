@@ -28,6 +28,7 @@ LOCKS = {
     'distributed': '3.6',
     'distributed_build': '3.6',
     'mpi': '3.6',
+    'notebook': '3.6',
     'pip': '3.6',
     'stand_in': '3.6',
     'libsndfile': '3.6',
@@ -37,6 +38,7 @@ LOCKS = {
     'cluster': '3.9',
     'project': '3.9',
     'sdists': '3.9',
+    'selenium': '3.9',
     'migrate_old': '3.6',
     'migrate_new': '3.12',
     'migrate_tf': '3.12',
@@ -222,6 +224,19 @@ def project(session):
     install_locked(session, 'tools', 'project')
     tests = ['tests/project', '--ignore', 'tests/project/test_container.py']  # that is part of image(cpu)
     session.run('python', '-m', 'pytest', '-q', *tests, *session.posargs, env={'PYTHON36': PYTHON36})
+
+
+@nox.session(venv_backend='uv')
+def notebooks(session):
+    """Every recipe as a notebook against the command line, and the Jupyter of `make notebook`; `-- quick` takes ten."""
+    install_locked(session, 'tools')
+    quick = 'quick' in session.posargs
+    # all of them includes the one that needs Horovod
+    example = 'metrics/cohens_kappa' if quick else 'distributed/horovod'
+    session.run(FRONT_DOOR, 'notebook-venv', external=True, env={'ENGINE': 'local', 'EXAMPLE': example})
+    arguments = [each for each in session.posargs if each != 'quick']
+    tests = [] if any(each.startswith('tests/') for each in arguments) else ['tests/notebook']
+    session.run('python', '-m', 'pytest', '-q', *tests, *arguments, env={'NOTEBOOKS_QUICK': '1' if quick else ''})
 
 
 @nox.session(**LOCKED)
