@@ -86,6 +86,12 @@ def started(folder, **options):
         process.wait()
 
 
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return str(s.getsockname()[1])
+
+
 def answers(address):
     try:
         with urllib.request.urlopen(address, timeout=20) as answer:
@@ -218,10 +224,51 @@ def test_the_scalars_of_every_epoch_show(recipes, browser):
         assert complaints(browser) == []
 
 
-def test_the_projector_shows_a_picture_and_a_label_for_every_point(recipes, browser):
-    with started(recipes / 'observe-embedding_projector') as (_, address):
-        browser.get(f'{address}/#projector')
-        wait(browser, lambda b: re.search(r'Points: 360 \| ?Dimension: 16', everything(b)))
-        print(everything(browser))
-        browser.save_screenshot('/tmp/h_n_proj.png')
-        assert complaints(browser) == []
+def dark(driver):
+    """How many pixels of the plot are dark grey: the strokes of digits are, and coloured points are not."""
+    return driver.execute_async_script(
+        """
+        const [png, done] = arguments;
+        const box = document.querySelector('#scatter').getBoundingClientRect();
+        const image = new Image();
+        image.onload = () => {
+          const canvas = document.createElement('canvas');
+          [canvas.width, canvas.height] = [image.width, image.height];
+          const context = canvas.getContext('2d');
+          context.drawImage(image, 0, 0);
+          const pixels = context.getImageData(box.left, box.top + 60, box.width - 60, box.height - 60).data;
+          let count = 0;
+          for (let i = 0; i < pixels.length; i += 4) {
+            const three = pixels.slice(i, i + 3);
+            if (Math.max(...three) < 110 && Math.max(...three) - Math.min(...three) < 12) count++;
+          }
+          done(count);
+        };
+        image.src = 'data:image/png;base64,' + png;""",
+        driver.get_screenshot_as_base64(),
+    )
+
+
+def test_the_projector_shows_a_picture_and_a_label_for_every_point(recipes, browser, tmp_path):
+    folder = recipes / 'observe-embedding_projector'
+    bare = tmp_path / 'without pictures'
+    shutil.copytree(folder, bare)
+    config = bare / 'projector_config.pbtxt'
+    config.write_text(re.sub(r'\s*sprite \{.*?\n  \}', '', config.read_text(), flags=re.S))
+    rows = [line.split('\t') for line in (folder / 'metadata.tsv').read_text().splitlines()]
+    seen = {}
+    for each in (folder, bare):
+        with started(each, PORT=free_port()) as (_, address):  # another address, which no cache knows
+            browser.get(f'{address}/#projector')
+            wait(browser, lambda b: f'Points: {len(rows) - 1} Dimension: 16' in everything(b))
+            labels = 'return document.querySelector("vz-projector").dataSet.points.map(p => p.metadata)'
+            labels = browser.execute_script(labels)
+            assert [[str(label[name]) for name in rows[0]] for label in labels] == rows[1:]
+            time.sleep(3)  # until it is drawn
+            seen[each] = dark(browser)
+            # a person clicks a point
+            browser.execute_script('document.querySelector("vz-projector").notifySelectionChanged([7])')
+            card = f'digit {rows[8][0]} predicted {rows[8][1]}'
+            wait(browser, lambda b, card=card: card in everything(b))
+            assert complaints(browser) == []
+    assert seen[folder] > 1000 and seen[bare] < seen[folder] / 10, seen
