@@ -37,15 +37,19 @@ def test_the_numbers_of_a_notebook_are_those_of_the_command_line(name, environme
         'line': [*line, '--out', str(outs['line']), '--threads', '1', '--verbose', '0'],
     }
     processes = {kind: start(command, environment, tmp_path) for kind, command in commands.items()}
-    for kind, process in processes.items():
-        out, err = process.communicate()
-        assert process.returncode == 0, f'{name}, {kind}:\n{err[-3000:]}'
-        if kind == 'cell':
-            shown = out
+    said = {}
+    try:
+        for kind, process in processes.items():
+            said[kind], err = process.communicate()
+            assert process.returncode == 0, f'{name}, {kind}:\n{err[-3000:]}'
+    finally:  # the other one, or both where the time is up
+        for process in processes.values():
+            process.terminate()
+            process.wait()
     cell, line = (result(outs[kind], name) for kind in ('cell', 'line'))
     assert cell['recipe'] == line['recipe'] == name and cell['threads'] == line['threads'] == 1
     assert list(cell['metrics']) == list(line['metrics'])
-    assert ('image/png' in shown) == ('picture' in line['metrics'])
+    assert ('image/png' in said['cell']) == ('picture' in line['metrics'])
     if name in BY_CHANCE:
         reached = recipe.reaches(RECIPES[name].docstring).metric
         assert cell['metrics'][reached] == pytest.approx(line['metrics'][reached], abs=0.1)
