@@ -120,7 +120,7 @@ def lint(session):
     """Style; whether what is generated is up to date; what starts clusters and hosted checks, by its schemas."""
     install_locked(session, 'tools', 'cluster', 'sdists')
     kinds = {'python': [], 'sh': []}  # of the scripts without an ending, by their first line
-    files = (p for folder in ('.ci', 'docker', 'scripts') for p in (ROOT / folder).rglob('*') if p.is_file())
+    files = (p for folder in ('.binder', '.ci', 'docker', 'scripts') for p in (ROOT / folder).rglob('*') if p.is_file())
     for path in (p for p in files if p.suffix == '' and p.name != 'Dockerfile'):
         first = path.read_text().split('\n', 1)[0]
         kinds['python' if 'python' in first else 'sh'].append(str(path.relative_to(ROOT)))
@@ -131,6 +131,8 @@ def lint(session):
     session.run('python', 'scripts/compatibility_page.py', '--check')
     workflows = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob('.github/workflows/*.yml'))]
     session.run('check-jsonschema', '--builtin-schema', 'vendor.github-workflows', *workflows)
+    schema = 'tests/checks/devcontainer_schema/devContainer.base.schema.json'
+    session.run('check-jsonschema', '--schemafile', schema, '.devcontainer/devcontainer.json')
     session.run('python', '-m', 'pytest', '-q', 'tests/cluster/test_files.py', 'tests/checks', 'tests/generated')
 
 
@@ -237,6 +239,17 @@ def notebooks(session):
     arguments = [each for each in session.posargs if each != 'quick']
     tests = [] if any(each.startswith('tests/') for each in arguments) else ['tests/notebook']
     session.run('python', '-m', 'pytest', '-q', *tests, *arguments, env={'NOTEBOOKS_QUICK': '1' if quick else ''})
+
+
+@nox.session(venv_backend='uv')
+def tensorboard(session):
+    """`make tensorboard` in a headless Chromium, the embedding projector included; and bad input."""
+    if not shutil.which('chromedriver'):
+        session.error('there is no chromedriver here: install the packages chromium and chromium-driver.')
+    install_locked(session, 'tools', 'selenium')
+    session.run(FRONT_DOOR, 'venv', external=True, env={'ENGINE': 'local'})
+    tests = [] if any(each.startswith('tests/') for each in session.posargs) else ['tests/tensorboard']
+    session.run('python', '-m', 'pytest', '-q', *tests, *session.posargs)
 
 
 @nox.session(**LOCKED)

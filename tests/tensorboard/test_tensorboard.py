@@ -18,7 +18,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 RUNS = ROOT / 'runs'
-CHROMIUM = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
+CHROMIUM = next(filter(None, map(shutil.which, ('google-chrome', 'chromium', 'chromium-browser'))), None)
 # as root, without a GPU, and asking nothing of the network; WebGL, which the projector draws with, by the CPU
 FLAGS = """--headless=new --no-sandbox --disable-quic --no-first-run --disable-background-networking --disable-sync
     --disable-component-update --use-angle=swiftshader --enable-unsafe-swiftshader --window-size=1300,1000""".split()
