@@ -14,7 +14,8 @@ TOP = ROOT / '.venv-notebook'
 def environment(tmp_path):
     """Variables of a person whose home is empty, and for whom Jupyter is where the front door has it."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(('JUPYTER', 'MAKE', 'TFK_', 'VIRTUAL_ENV'))}
-    own = {'HOME': str(tmp_path / 'home'), 'PATH': f'{TOP}/bin{os.pathsep}{os.environ["PATH"]}', 'ENGINE': 'local'}
+    path = os.pathsep.join([f'{TOP}/bin', f'{ROOT}/.venv/bin', os.environ['PATH']])
+    own = {'HOME': str(tmp_path / 'home'), 'PATH': path, 'ENGINE': 'local'}
     apart = {f'JUPYTER_{kind}_DIR': str(tmp_path / kind) for kind in ('CONFIG', 'DATA', 'RUNTIME')}
     (tmp_path / 'home').mkdir()
     return {**kept, **own, **apart, 'IPYTHONDIR': str(tmp_path / 'ipython'), 'KERAS_BACKEND': 'tensorflow'}
