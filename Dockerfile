@@ -8,6 +8,7 @@
 #            so a build without --target makes it
 #   test     runtime and the project's tests
 #   distributed, distributed_test   the same two with Horovod in addition
+#   notebook, workplace   runtime and Jupyter; that with the tests' packages and a user with a name, for editors
 #
 # Build arguments: RUNTIME_BASE, an image with Python 3.6 in /usr/local, and BUILDER_BASE, the same with pip, g++
 # and make, each in the place of the pinned one. CUDA_LIBS, an image that has the CUDA libraries in
@@ -128,5 +129,23 @@ ENV PYTHONPATH=${PYTHONPATH}:/opt/tfk-test/lib/python3.6/site-packages
 COPY --from=tests /rootfs/ /
 WORKDIR /opt/tensorflow-with-keras
 CMD ["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "tests/library", "tests/recipes"]
+
+# --- Jupyter, for `make notebook`; its packages stand behind the pinned ones, which they leave as they are
+FROM builder_base AS jupyter
+COPY requirements/notebook.txt docker/install_packages /build/
+RUN --mount=type=secret,id=ca,target=/run/secrets/ca.crt /build/install_packages /build/notebook.txt /opt/tfk-notebook keep
+
+FROM common AS notebook
+ENV PYTHONPATH=${PYTHONPATH}:/opt/tfk-notebook/lib/python3.6/site-packages JUPYTER_PATH=/opt/tfk-notebook/share/jupyter
+COPY --from=jupyter /opt/tfk-notebook /opt/tfk-notebook
+
+# --- a place to work in: .devcontainer/devcontainer.json. Editors ask for a user with a name and a home.
+FROM notebook AS workplace
+ENV PYTHONPATH=${PYTHONPATH}:/opt/tfk-test/lib/python3.6/site-packages HOME=/home/keras
+COPY --from=tests /rootfs/opt/tfk-test /opt/tfk-test
+USER root
+RUN echo 'keras:x:1000:1000::/home/keras:/bin/bash' >> /etc/passwd && echo 'keras:x:1000:' >> /etc/group \
+ && mkdir -m 0755 /home/keras && chown 1000:1000 /home/keras
+USER keras
 
 FROM common AS runtime

@@ -1,11 +1,11 @@
 # The front door. `make help` makes its text out of the comments behind the targets.
-export EXAMPLE DATASET EPOCHS ARGS ENGINE GPU MODEL TEST STACK DATE WITH WITHOUT LOCK NETWORK TO OUT INPUTS CUSTOM INPUT_SHAPE STOCK KIND ALLOCATOR
+export EXAMPLE DATASET EPOCHS ARGS ENGINE GPU MODEL TEST STACK DATE WITH WITHOUT LOCK NETWORK TO OUT INPUTS CUSTOM INPUT_SHAPE STOCK KIND ALLOCATOR PORT LOGDIR
 # word for word: a command and a folder may have a $ in them
 override export DIR := $(value DIR)
 override export RUN := $(value RUN)
 
 .DEFAULT_GOAL := help
-.PHONY: help list run-example data project inspect explain migrate bundle test test-gpu gallery python36 shell doctor build-cpu build-gpu lint tools generate clean
+.PHONY: help list run-example data project inspect explain migrate bundle test test-gpu gallery python36 shell notebook tensorboard doctor build-cpu build-gpu lint tools generate clean
 
 help: ## Show this help
 	@echo 'Keras 2.2.4 on TensorFlow 1.9.0, or another pair by STACK=. Targets:'
@@ -23,6 +23,8 @@ help: ## Show this help
 	@echo '  MODEL         the model file to inspect or migrate'
 	@echo '  TO, OUT, INPUTS, CUSTOM, INPUT_SHAPE, STOCK   of migrate: see docs/migrate.md'
 	@echo '  KIND, OUT     of bundle: cpu (the default) or gpu; the folder for the archive, runs/bundle by default'
+	@echo '  PORT, LOGDIR  the port of notebook and tensorboard, by default the first free one; the folder that'
+	@echo '                tensorboard shows, by default of the last run that has something to show'
 	@echo '  TEST          the test file, folder or single test to run; by default all'
 	@echo '  STACK         the pair of TensorFlow and Keras, as in STACK=tf1.15-keras2.3.1; docs/stacks.md has them all'
 	@echo '  ALLOCATOR     stock for memory as TensorFlow and glibc handle it by themselves (docs/memory.md)'
@@ -64,6 +66,12 @@ python36: ## Put conda-forge's Python 3.6 into .python36, where there is none: n
 shell: ## Open a shell in which Python has TensorFlow and Keras
 	@scripts/front-door shell
 
+notebook: ## Open the recipes in Jupyter, for this machine alone; EXAMPLE= names the first one to see
+	@scripts/front-door notebook
+
+tensorboard: ## Show the last run, or LOGDIR=folder, in TensorBoard, for this machine alone
+	@scripts/front-door tensorboard
+
 build-cpu: ## Build the container image for CPUs
 	@scripts/front-door build
 
@@ -90,4 +98,4 @@ generate: tools ## Write what is generated anew: the Dockerfiles, docs/symptoms.
 
 clean: ## Remove the environments and all results, but no data sets
 	scripts/test-engine/dockerd stop
-	rm -rf .nox .projects .python36 .tools .venv .venv.lock .venv-tf* .venv-migrate-* runs
+	rm -rf .nox .projects .python36 .tools .venv .venv.lock .venv-notebook .venv-tf* .venv-migrate-* runs

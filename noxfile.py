@@ -28,6 +28,7 @@ LOCKS = {
     'distributed': '3.6',
     'distributed_build': '3.6',
     'mpi': '3.6',
+    'notebook': '3.6',
     'pip': '3.6',
     'stand_in': '3.6',
     'libsndfile': '3.6',
@@ -39,6 +40,7 @@ LOCKS = {
     'sdists': '3.9',
     'bundle': '3.9',
     'gallery': '3.9',
+    'selenium': '3.9',
     'migrate_old': '3.6',
     'migrate_new': '3.12',
     'migrate_tf': '3.12',
@@ -115,12 +117,28 @@ def engine(session, kind):
     return session.env['ENGINE']
 
 
+CHROMIUM = 'chromium|chromium-browser|google-chrome|google-chrome-stable'
+
+
+def from_debian(session, packages, *programs):
+    """Installs Debian's packages as root where a program (`A|B`: any of these) is missing, or says which to install."""
+    missing = [each for each in programs if not any(map(shutil.which, each.split('|')))]
+    if not missing:
+        return
+    if os.getuid() or not shutil.which('apt-get'):
+        session.error(f'not here: {", ".join(missing)}. Of Debian these are the packages {", ".join(packages)}.')
+    session.log(f"installing {', '.join(packages)} from Debian's packages")
+    for command in (['update'], ['install', '-y', '--no-install-recommends', *packages]):
+        environment = {'DEBIAN_FRONTEND': 'noninteractive'}
+        session.run('apt-get', '-qq', *command, external=True, silent=True, env=environment)
+
+
 @nox.session(venv_backend='uv')
 def lint(session):
     """Style; whether what is generated is up to date; what starts clusters and hosted checks, by its schemas."""
     install_locked(session, 'tools', 'cluster', 'sdists')
     kinds = {'python': [], 'sh': []}  # of the scripts without an ending, by their first line
-    files = (p for folder in ('.ci', 'docker', 'scripts') for p in (ROOT / folder).rglob('*') if p.is_file())
+    files = (p for folder in ('.binder', '.ci', 'docker', 'scripts') for p in (ROOT / folder).rglob('*') if p.is_file())
     for path in (p for p in files if p.suffix == '' and p.name != 'Dockerfile'):
         first = path.read_text().split('\n', 1)[0]
         kinds['python' if 'python' in first else 'sh'].append(str(path.relative_to(ROOT)))
@@ -131,6 +149,8 @@ def lint(session):
     session.run('python', 'scripts/compatibility_page.py', '--check')
     workflows = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob('.github/workflows/*.yml'))]
     session.run('check-jsonschema', '--builtin-schema', 'vendor.github-workflows', *workflows)
+    schema = 'tests/checks/devcontainer_schema/devContainer.base.schema.json'
+    session.run('check-jsonschema', '--schemafile', schema, '.devcontainer/devcontainer.json')
     session.run('python', '-m', 'pytest', '-q', 'tests/cluster/test_files.py', 'tests/checks', 'tests/generated')
 
 
@@ -224,6 +244,29 @@ def project(session):
     install_locked(session, 'tools', 'project')
     tests = ['tests/project', '--ignore', 'tests/project/test_container.py']  # that is part of image(cpu)
     session.run('python', '-m', 'pytest', '-q', *tests, *session.posargs, env={'PYTHON36': PYTHON36})
+
+
+@nox.session(venv_backend='uv')
+def notebooks(session):
+    """Every recipe as a notebook against the command line, and the Jupyter of `make notebook`; `-- quick` takes ten."""
+    install_locked(session, 'tools')
+    quick = 'quick' in session.posargs
+    # all of them includes the one that needs Horovod
+    example = 'metrics/cohens_kappa' if quick else 'distributed/horovod'
+    session.run(FRONT_DOOR, 'notebook-venv', external=True, env={'ENGINE': 'local', 'EXAMPLE': example})
+    arguments = [each for each in session.posargs if each != 'quick']
+    tests = [] if any(each.startswith('tests/') for each in arguments) else ['tests/notebook']
+    session.run('python', '-m', 'pytest', '-q', *tests, *arguments, env={'NOTEBOOKS_QUICK': '1' if quick else ''})
+
+
+@nox.session(venv_backend='uv')
+def tensorboard(session):
+    """`make tensorboard` in a headless Chromium, the embedding projector included; and bad input."""
+    from_debian(session, ['chromium', 'chromium-driver'], CHROMIUM, 'chromedriver')
+    install_locked(session, 'tools', 'selenium')
+    session.run(FRONT_DOOR, 'venv', external=True, env={'ENGINE': 'local'})
+    tests = [] if any(each.startswith('tests/') for each in session.posargs) else ['tests/tensorboard']
+    session.run('python', '-m', 'pytest', '-q', *tests, *session.posargs)
 
 
 @nox.session(**LOCKED)
@@ -358,17 +401,8 @@ def bundle(session):
     """The archive of `make bundle`, loaded without a network, and by Charliecloud; jobs of a Slurm of its own."""
     install_locked(session, 'tools')
     name = engine(session, 'cpu')
-    missing = [p for p in ('ch-run', 'skopeo', 'umoci', 'sbatch') if not shutil.which(p)]
-    if missing and (os.getuid() or not shutil.which('apt-get')):
-        session.error(
-            f'{", ".join(missing)}: not here. Of Debian: charliecloud, skopeo, umoci, slurmctld, slurmd, slurm-client.'
-        )
-    if missing:
-        session.log("installing Charliecloud, skopeo, umoci and Slurm from Debian's packages")
-        packages = ['charliecloud', 'skopeo', 'umoci', 'slurmctld', 'slurmd', 'slurm-client']
-        for command in (['update'], ['install', '-y', '--no-install-recommends', *packages]):
-            environment = {'DEBIAN_FRONTEND': 'noninteractive'}
-            session.run('apt-get', '-qq', *command, external=True, silent=True, env=environment)
+    slurm = ['slurmctld', 'slurmd', 'slurm-client']
+    from_debian(session, ['charliecloud', 'skopeo', 'umoci', *slurm], 'ch-run', 'skopeo', 'umoci', 'sbatch')
     session.run(FRONT_DOOR, 'venv', external=True, env={'ENGINE': 'local', 'EXAMPLE': 'distributed/horovod'})
     folder = pathlib.Path(session.create_tmp()).absolute() / 'a bundle'
     shutil.rmtree(folder, ignore_errors=True)
@@ -444,17 +478,6 @@ GALLERY_QUICK = ['data/tfrecords', 'losses/ctc', 'metrics/cohens_kappa', 'metric
 GALLERY_QUICK += ['observe/timeline_profile', 'training/saliency']
 
 
-def get_chromium(session):
-    """Installs Debian's where there is none and root may; where it still is not there, the tests say how to get it."""
-    names = [os.environ.get('CHROMIUM'), 'chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
-    if any(shutil.which(name) for name in names if name) or os.geteuid() or not shutil.which('apt-get'):
-        return
-    session.log("installing chromium from Debian's packages")
-    for command in (['update'], ['install', '-y', '--no-install-recommends', 'chromium']):
-        environment = {'DEBIAN_FRONTEND': 'noninteractive'}
-        session.run('apt-get', '-qq', *command, external=True, silent=True, env=environment, success_codes=range(256))
-
-
 @nox.session(venv_backend='uv')
 def gallery(session):
     """Every recipe run, and the site of them tested in a browser; `-- quick` runs six, `-- build` tests nothing."""
@@ -463,7 +486,7 @@ def gallery(session):
     only = ['--only', *GALLERY_QUICK] if 'quick' in session.posargs else []
     session.run('python', 'scripts/gallery', *only)
     if 'build' not in session.posargs:
-        get_chromium(session)
+        from_debian(session, ['chromium'], CHROMIUM)
         arguments = [each for each in session.posargs if each != 'quick']
         tests = [] if any(each.startswith('tests/') for each in arguments) else ['tests/gallery']
         session.run('python', '-m', 'pytest', '-q', *tests, *arguments)

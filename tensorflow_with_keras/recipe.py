@@ -178,6 +178,9 @@ def fail(sentence, code=FAILED):
 def main(run, launcher=None):
     """Runs a recipe from the command line and records its result in OUT/TOPIC-NAME/result.json.
 
+    In a cell of a notebook it takes its defaults, or the options that a cell has put into sys.argv[1:], and returns
+    when done.
+
     # Arguments
         run: the recipe's function (see this module's docstring).
         launcher: of a recipe of several processes, `cluster.ParameterServer` or `cluster.Horovod`. Starts them, or
@@ -187,11 +190,22 @@ def main(run, launcher=None):
         0 when done, 2 on wrong arguments, 3 when something outside the recipe is wrong (data, folder, disk),
         130 when interrupted, 143 when terminated. Messages go to standard error, one sentence each.
     """
+    from . import notebook
+
+    if notebook.is_cell(run):
+        notebook.main(run, launcher)
+        return
     file = os.path.abspath(run.__code__.co_filename)
     name = '%s/%s' % (os.path.basename(os.path.dirname(file)), os.path.splitext(os.path.basename(file))[0])
-    args = parser(name, run.__globals__['__doc__']).parse_args()
+    record_run(run, launcher, name, sys.argv[1:])
+
+
+def record_run(run, launcher, name, options):
+    """What `main` does, and exits with, for a recipe of this name and these options (a list of str)."""
+    args = parser(name, run.__globals__['__doc__']).parse_args(options)
     open_out(args.out)
-    data, interrupt = _begin(name, args, launcher)
+    command = ['-m', __package__, 'run', name] + options
+    data, interrupt = _begin(args, launcher, command)
     log = _epoch_log(interrupt)
     offered = {'data': data, 'epochs': args.epochs, 'batch_size': args.batch_size}
     fit = {'verbose': args.verbose, 'callbacks': [log]}
@@ -225,7 +239,7 @@ def main(run, launcher=None):
                 'dataset': {'name': data.name, 'sha256': data.sha256},
                 'seed': args.seed,
                 'threads': args.threads,
-                'command': ' '.join(shlex.quote(a) for a in ['python', '-m', __package__, 'run', name] + sys.argv[1:]),
+                'command': ' '.join(shlex.quote(a) for a in ['python'] + command),
                 'seconds': round(time.time() - begin, 3),
                 'interrupted': interrupted,
             }
@@ -251,7 +265,7 @@ def takes(run, name):
     return name in parameters or any(p.kind == p.VAR_KEYWORD for p in parameters.values())
 
 
-def _begin(name, args, launcher):
+def _begin(args, launcher, command):
     """Loads the data, starts or joins the other processes, seeds, opens the session. Returns data and interrupt."""
     from . import datasets, session
 
@@ -263,7 +277,7 @@ def _begin(name, args, launcher):
     seed = args.seed
     if launcher:
         if not launcher.join():
-            sys.exit(launcher.launch([sys.executable, '-m', __package__, 'run', name] + sys.argv[1:]))
+            sys.exit(launcher.launch([sys.executable] + command))
         _end_at_sigterm()
         seed = (seed + launcher.index()) % 2**32
     session.start(seed, args.threads)

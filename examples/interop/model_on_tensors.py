@@ -15,7 +15,7 @@ Reaches: once error 0.0322 after 8 epochs, 3 s on 2 cores, 0.20 GB.
 Checked: the graph's answers in Keras's session, against predict, and against predict of
 predict; no variable is made by the calls.
 
-Sources: Layer.__call__ in keras/engine/base_layer.py, Keras 2.2.4; TensorFlow 1.9.
+Sources: `Layer.__call__` in keras/engine/base_layer.py, Keras 2.2.4; TensorFlow 1.9.
 """
 
 import keras

@@ -7,7 +7,7 @@ The line that matters: `p = K.clip(y_true, K.epsilon(), 1)`, since the logarithm
 one-hot targets are mostly zeros. The predictions are clipped for the same reason: a network that
 is sure and wrong predicts a 0 where the target is 1.
 
-Without it: the loss is NaN from the first batch on, since 0 * log(0) is. The loss of the post,
+Without it: the loss is NaN from the first batch on, since `0 * log(0)` is. The loss of the post,
 `K.sum(K.log(y_true) - K.log(y_pred))`, goes wrong further: it is -inf on one-hot targets, and
 its gradient does not depend on the targets, so that it can only learn to predict all classes
 alike. Each term needs its weight, `y_true *`.

@@ -3,6 +3,7 @@
 `nox -s lint` runs these, since they need nox, which is not beside TensorFlow.
 """
 
+import hashlib
 import importlib.util
 import pathlib
 import re
@@ -16,7 +17,8 @@ from tensorflow_with_keras import recipe
 
 ROOT = pathlib.Path(recipe.ROOT)
 SESSIONS = set('default lint tests project projects mutants upstream horovod cluster gpu lock migrate keras3'.split())
-SESSIONS |= {'image(cpu)', 'image(gpu)', 'image(migrate)', 'reproduce(cpu)', 'reproduce(gpu)', 'matrix', 'gallery', 'bundle'}
+SESSIONS |= {'image(cpu)', 'image(gpu)', 'image(migrate)', 'reproduce(cpu)', 'reproduce(gpu)', 'matrix'}
+SESSIONS |= {'bundle', 'gallery', 'notebooks', 'tensorboard'}
 BY_HAND = {'default', 'gpu', 'mutants', 'matrix'}  # for a person: needs a GPU, or takes long
 CPU_STACKS = {'tf1.12-keras2.2.4', 'tf1.15-keras2.2.4', 'tf1.15-keras2.3.1'}
 RUNGS = {f'rung({stack})' for stack in CPU_STACKS}
@@ -122,6 +124,16 @@ def test_what_hosted_checks_use_is_pinned_by_commit():
     used = re.findall(r'uses: (.*)', text)
     assert used and all(re.match(r'\./|[\w-]+/[\w-]+@[0-9a-f]{40} # v[\d.]+$', use) for use in used), used
     assert len({use for use in used if 'checkout' in use}) == 1
+
+
+def test_the_dev_containers_schema_is_the_published_one_and_the_file_names_what_is_there():
+    folder = ROOT / 'tests' / 'checks' / 'devcontainer_schema'
+    content = (folder / 'devContainer.base.schema.json').read_bytes()
+    assert hashlib.sha256(content).hexdigest() in (folder / 'SOURCE.txt').read_text()
+    settings = yaml.safe_load((ROOT / '.devcontainer' / 'devcontainer.json').read_text())
+    dockerfile = (ROOT / '.devcontainer' / settings['build']['dockerfile']).read_text()
+    stage = re.search(rf' AS {settings["build"]["target"]}\n(.*?)\nFROM ', dockerfile, re.S)[1]
+    assert re.findall('^USER (.*)', stage, re.M)[-1] == settings['remoteUser'] != 'root'
 
 
 def test_a_commit_is_checked_by_the_locked_tools_alone():

@@ -100,6 +100,10 @@ def test_help_names_every_target_and_option(call):
         'PYTHON36_MIRRORS',
         'bundle',
         'ALLOCATOR',
+        'notebook',
+        'tensorboard',
+        'PORT',
+        'LOGDIR',
     ):
         assert word in out
 
@@ -303,6 +307,46 @@ def test_a_container_is_locked_in_and_sees_the_folders_at_their_own_paths(call, 
         '--out',
         out,
     ]
+
+
+@pytest.mark.parametrize('engine', ['docker', 'podman'])
+def test_a_notebook_in_a_container_is_for_this_machine_alone_and_its_token_is_in_no_command(
+    call, checkout, bin, tmp_path, engine
+):
+    log = tmp_path / 'log'
+    program(bin, engine, 'case "$1" in build | run) printf "%%s\\n" "$@" "token=$JUPYTER_TOKEN" >> %s;; esac\n' % log)
+    code, out, err = call('make', 'notebook', 'EXAMPLE=metrics/roc_auc', 'PORT=18999', cwd=str(checkout))
+    assert code == 0, err
+    token = re.search(
+        r'http://127.0.0.1:18999/notebooks/examples/metrics/roc_auc.py\?token=(\w{48})$', err, re.M
+    ).group(1)
+    args = log.read_text().splitlines()
+    build, args = args[: args.index('run')], args[args.index('run') :]
+    assert build[build.index('--target') + 1] == 'notebook' and args.pop() == 'token=' + token
+    assert token not in ' '.join(args)
+    flags, command = (lambda i: (args[:i], args[i + 1 :]))(args.index('tensorflow-with-keras:cpu-notebook'))
+    for pair in ('--network bridge', '--publish 127.0.0.1:18999:18999', '-e JUPYTER_TOKEN', '--workdir %s' % checkout):
+        assert pair in ' '.join(flags)
+    assert {'--read-only', '--cap-drop=ALL', 'type=bind,source=%s,destination=%s' % (checkout, checkout)} <= set(flags)
+    assert command[:4] == ['sh', '-c', 'PYTHONPATH=$0:$PYTHONPATH exec python "$@"', str(checkout)]
+    assert {'--ip=0.0.0.0', '--port=18999', '--no-browser', '--notebook-dir=%s' % checkout} <= set(command)
+
+
+def test_tensorboard_in_a_container_sees_its_folder_alone(call, checkout, bin, tmp_path):
+    log, folder = tmp_path / 'log', tmp_path / 'some logs'
+    program(bin, 'podman', 'case "$1" in run) printf "%%s\\n" "$@" > %s;; esac\n' % log)
+    folder.mkdir()
+    (folder / 'a.tfevents').write_text('')
+    code, out, err = call('make', 'tensorboard', 'LOGDIR=../some logs', 'PORT=18999', cwd=str(checkout))
+    assert code == 0 and 'TensorBoard on %s is at http://127.0.0.1:18999' % folder in err
+    args = log.read_text().splitlines()
+    flags, command = (lambda i: (args[:i], args[i + 1 :]))(args.index('tensorflow-with-keras:cpu'))
+    for pair in ('--network bridge', '--publish 127.0.0.1:18999:18999', '--workdir %s' % folder):
+        assert pair in ' '.join(flags)
+    assert [flag for flag in flags if 'type=bind' in flag and 'datasets' not in flag] == [
+        'type=bind,source=%s,destination=%s' % (folder, folder)
+    ]
+    assert command == 'python -m tensorboard.main --logdir . --host 0.0.0.0 --port 18999'.split()
 
 
 @pytest.mark.parametrize(
