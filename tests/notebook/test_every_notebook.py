@@ -10,9 +10,8 @@ from conftest import ROOT, TOP
 from tensorflow_with_keras import recipe
 
 RECIPES = recipe.find()
-# one of each topic, and among them those that a notebook makes hard: processes of their own, a picture, several files
-QUICK = """data/tfrecords distributed/parameter_server export/savedmodel interop/model_on_tensors layers/while_loop
-    losses/ctc metrics/roc_auc observe/tensorboard_summaries sessions/processes training/saliency""".split()
+# a plain one, and those that a notebook makes hard: processes of their own, a picture, several files
+QUICK = 'distributed/parameter_server export/savedmodel metrics/roc_auc sessions/processes training/saliency'.split()
 NAMES = QUICK if os.environ.get('NOTEBOOKS_QUICK') else list(RECIPES)
 # Their processes and threads do not wait for each other, so that chance decides the bits, and which process answers.
 BY_CHANCE = {'distributed/horovod', 'distributed/parameter_server', 'sessions/processes', 'training/update_order'}
