@@ -83,6 +83,7 @@ def layer(time, name='opt/c.py', content=b'c', **fields):
     'other, config, said',
     [
         (layer(2000), {}, None),
+        (layer(2000), {'history': [{'created': 'now', 'created_by': 'COPY', 'comment': 'FROM 4f6a'}]}, None),
         (layer(1000), {}, None),  # at the epoch itself, as after it
         (layer(999), {}, 'layer 1: opt/c.py: mtime 1000 against 999'),
         (layer(2000, mode=0o600), {}, 'layer 1: opt/c.py: mode 420 against 384'),
