@@ -68,7 +68,7 @@ ENV PATH=/opt/tfk/bin:$PATH \
     PYTHONPATH=/opt/tfk/lib/python3.6/site-packages:/opt/tensorflow-with-keras \
     PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     HOME=/tmp KERAS_BACKEND=tensorflow MPLBACKEND=Agg TF_CPP_MIN_LOG_LEVEL=1
-# Memory that TensorFlow frees stays with the process, which saves a third of a convolutional network's time (docs/memory.md).
+# Memory that TensorFlow frees stays with the process, which saves up to half of the time (docs/memory.md).
 ENV JEMALLOC_MALLOC_CONF=lg_dirty_mult:-1 \
     GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=8589934592
 # What the NVIDIA container toolkit reads, and where some clusters mount the driver instead.
