@@ -248,7 +248,7 @@ def project(session):
 
 @nox.session(venv_backend='uv')
 def notebooks(session):
-    """Every recipe as a notebook against the command line, and the Jupyter of `make notebook`; `-- quick` takes five."""
+    """Recipes as notebooks against the command line, and the Jupyter of `make notebook`; `-- quick` takes five."""
     install_locked(session, 'tools')
     quick = 'quick' in session.posargs
     # all of them includes the one that needs Horovod
