@@ -194,7 +194,12 @@ def test_an_interrupt_keeps_what_is_done(tmp_path):
     copy = Copy(tmp_path)
     environment = {**os.environ, 'WAITS': 'training/saliency'}
     process = subprocess.Popen(
-        copy.command('--jobs', '1'), cwd=copy.root, env=environment, stderr=subprocess.PIPE, start_new_session=True
+        copy.command('--jobs', '1'),
+        cwd=copy.root,
+        env=environment,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what runs in the background ignores it
     )
     for _ in range(300):
         if (copy.root / 'ran').exists() and 'saliency' in (copy.root / 'ran').read_text():

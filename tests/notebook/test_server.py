@@ -36,6 +36,7 @@ def started(environment, **options):
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what runs in the background ignores it
         start_new_session=True,
     )
     try:
