@@ -1,7 +1,7 @@
 """bundle ENGINE IMAGE FOLDER: one archive with an image, for a machine without a network (see docs/bundle.md).
 
 FOLDER/NAME.tar, with NAME as the image with the version, holds in a folder NAME: image.tar.gz, the image in an
-archive that is an OCI layout and what `docker save` writes, so that every Docker and Podman loads it; sbom.cdx.json, a
+archive that is an OCI layout and what `docker save` writes, which Docker and Podman load; sbom.cdx.json, a
 bill of materials in CycloneDX; licences, with their texts; SHA256SUMS; load.sh, which checks those and loads the
 image; README.txt. The same image gives the same bytes, whichever engine has it.
 """
