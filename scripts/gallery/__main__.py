@@ -192,7 +192,7 @@ def build(out):
     say('making the site')
     made, log = out / 'site.new', out / 'logs' / 'sphinx.txt'
     shutil.rmtree(made, ignore_errors=True)
-    options = ['-b', 'html', '-q', '-W', '--keep-going', '-j', 'auto', '-d', str(out / 'doctrees')]
+    options = ['-b', 'html', '-q', '--no-color', '-W', '--keep-going', '-j', 'auto', '-d', str(out / 'doctrees')]
     done = subprocess.run(
         [sys.executable, '-m', 'sphinx', *options, str(out / 'source'), str(made)], capture_output=True, text=True
     )
