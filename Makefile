@@ -81,7 +81,7 @@ build-gpu: ## Build the container image for GPUs
 test-gpu: tools ## Run the tests of the recipes on a GPU of this machine
 	@.tools/bin/nox -s gpu
 
-bundle: ## Put the image for CPUs, or that of KIND=gpu, into one archive for a machine without a network
+bundle: ## Put the image for CPUs, or that of KIND=gpu, into one archive for a machine without a network; ENGINE=local: the environment
 	@scripts/front-door bundle
 
 doctor: ## Say what this machine can run, and what is missing

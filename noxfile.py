@@ -398,7 +398,7 @@ for kind in ('cpu', 'gpu'):
 
 @nox.session(venv_backend='uv')
 def bundle(session):
-    """The archive of `make bundle`, loaded without a network, and by Charliecloud; jobs of a Slurm of its own."""
+    """The archives of `make bundle`, run without a network, and by Charliecloud; jobs of a Slurm of its own."""
     install_locked(session, 'tools')
     name = engine(session, 'cpu')
     slurm = ['slurmctld', 'slurmd', 'slurm-client']
@@ -406,7 +406,8 @@ def bundle(session):
     session.run(FRONT_DOOR, 'venv', external=True, env={'ENGINE': 'local', 'EXAMPLE': 'distributed/horovod'})
     folder = pathlib.Path(session.create_tmp()).absolute() / 'a bundle'
     shutil.rmtree(folder, ignore_errors=True)
-    session.run(FRONT_DOOR, 'bundle', external=True, env={'OUT': str(folder)})
+    for chosen in ('local', name):
+        session.run(FRONT_DOOR, 'bundle', external=True, env={'OUT': str(folder), 'ENGINE': chosen})
     environment = {'ENGINE': name, 'IMAGE': 'tensorflow-with-keras:cpu', 'BUNDLE': str(folder)}
     session.run('python', '-m', 'pytest', '-q', 'tests/bundle', *session.posargs, env=environment)
     shutil.rmtree(folder)

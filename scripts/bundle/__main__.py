@@ -1,9 +1,12 @@
-"""bundle ENGINE IMAGE FOLDER: one archive with an image, for a machine without a network (see docs/bundle.md).
+"""bundle ENGINE IMAGE FOLDER [PYTHON LOCK]: one archive with an image, for a machine without a network (see docs/bundle.md).
 
 FOLDER/NAME.tar, with NAME as the image with the version, holds in a folder NAME: image.tar.gz, the image in an
 archive that is an OCI layout and what `docker save` writes, which Docker and Podman load; sbom.cdx.json, a
 bill of materials in CycloneDX; licences, with their texts; SHA256SUMS; load.sh, which checks those and loads the
 image; README.txt. The same image gives the same bytes, whichever engine has it.
+
+With ENGINE `local` it is FOLDER/NAME-linux-x86_64.tar.gz, for a machine that has no container engine either: instead of
+the image it holds PYTHON with the packages of LOCK and the recipes, which run from any place (environment.py).
 """
 
 import contextlib
@@ -31,6 +34,8 @@ from cyclonedx.schema import OutputFormat, SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 from tqdm import tqdm
+
+import environment
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -163,8 +168,9 @@ def bill(found, name, version, label):
         parts.append(Component(name=package['name'], version=package['version'], **about))
     for library in found['libraries']:
         sums = [HashType(alg=HashAlgorithm.SHA_256, content=library['sha256'])]
-        maker = OrganizationalEntity(name='NVIDIA')
-        about = {'type': ComponentType.FILE, 'hashes': sums, 'supplier': maker, 'bom_ref': library['path']}
+        about = {'type': ComponentType.FILE, 'hashes': sums, 'bom_ref': library['path']}
+        if library['path'].startswith(NVIDIA.rstrip('*')):
+            about['supplier'] = OrganizationalEntity(name='NVIDIA')
         parts.append(Component(name=library['path'], **about))
     bom.components.update(parts)
     bom.register_dependency(image, parts)
@@ -182,7 +188,7 @@ def bill_text(bom):
 
 def write_licences(found, folder):
     """Every licence text that the image has, one file each, and an index; what has none is named there, too."""
-    lines = ['The licence texts that lie in the image itself, by package.', '']
+    lines = ['The licence texts that lie in what this comes with, by package.', '']
     for kind, packages in (('debian', found['debian']), ('python', found['python'])):
         for package in sorted(packages, key=lambda each: each['name'].lower()):
             texts = package.get('licence_texts') or {'copyright': package.get('licence_text')}
@@ -193,7 +199,7 @@ def write_licences(found, folder):
                 path = folder / kind / package['name'] / name.replace('/', '_')
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text, encoding='utf-8')
-            said = (said or 'as in its text') + ('' if texts else ' (no text in the image)')
+            said = (said or 'as in its text') + ('' if texts else ' (no text there)')
             lines.append(f'{kind:<7} {package["name"]} {package["version"]}: {said}')
     (folder / 'index.txt').write_text('\n'.join(lines) + '\n', encoding='utf-8')
 
@@ -218,8 +224,81 @@ TERMS = """
                 which lists in its Attachment A what may be passed on, and that of cuDNN. Read them before you do."""
 
 
+WITHOUT_CONTAINER = """{name}: Keras on TensorFlow 1.x, for a machine without a network and without containers.
+
+python3.6       starts the Python of this folder, wherever it lies: ./python3.6 -m tensorflow_with_keras run metrics/cohens_kappa
+python          that Python, and its packages: {packages}
+examples, …     the recipes, and the library
+sbom.cdx.json   a bill of materials, in CycloneDX 1.6: {count} parts
+licences        the licence texts that come with them; index.txt lists them
+SHA256SUMS      of all these files: sha256sum --quiet -c SHA256SUMS
+
+It runs on Linux on x86-64 with glibc {glibc} or newer and libstdc++ with GLIBCXX_{glibcxx} or newer (libstdc++6 in Debian). It
+uses nothing else of the machine, and writes results into ./runs, or where --out says.
+
+SHA256SUMS finds what a transfer broke. That nobody changed the whole archive shows its own SHA-256, which has to reach
+you by another way.
+"""
+
+
+def project_version():
+    return re.search("__version__ = '(.*)'", (ROOT / 'tensorflow_with_keras' / '__init__.py').read_text())[1]
+
+
+def write_sums(top):
+    files = sorted(path for path in top.rglob('*') if path.is_file() and not path.is_symlink())
+    sums = [f'{sha256(path)}  {path.relative_to(top)}\n' for path in files]
+    (top / 'SHA256SUMS').write_text(''.join(sums), encoding='utf-8')
+
+
+def bundle_environment(image, folder, python, lock):
+    version = project_version()
+    name = f'{image.replace(":", "-")}-{version}-linux-x86_64'
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix='.bundle-', dir=folder) as work:
+        top = pathlib.Path(work).resolve() / name
+        say(f'Copying {python}, and installing the packages of {lock}')
+        libraries = environment.fill(top, python, lock, EPOCH)
+        if libraries is None:
+            raise Failed(f'the packages of {lock} could not be installed (see above).')
+        inside = [str(top / 'python3.6'), '-', *map(str, libraries)]
+        found = json.loads(
+            subprocess.run(
+                inside, input=(HERE / 'inventory.py').read_bytes(), stdout=subprocess.PIPE, check=True
+            ).stdout
+        )
+        packages = {environment.package_of(library) for library in libraries}
+        found['debian'] = [each for each in found['debian'] if each['name'] in packages]
+        bom = bill(found, image.split(':')[0], version, name)
+        (top / 'sbom.cdx.json').write_text(bill_text(bom), encoding='utf-8')
+        write_licences(found, top / 'licences')
+        files = environment.elves(top)
+        about = {'glibc': environment.newest(rb'GLIBC', files), 'glibcxx': environment.newest(rb'GLIBCXX', files)}
+        about.update(count=len(bom.components), packages=len(found['python']))
+        (top / 'README.txt').write_text(WITHOUT_CONTAINER.format(name=name, **about), encoding='utf-8')
+        write_sums(top)
+        made = folder / f'{name}.tar.gz'
+        with contextlib.ExitStack() as stack:
+            compressed = stack.enter_context(open(top.parent / 'whole', 'wb'))
+            compressed = stack.enter_context(gzip.GzipFile('', 'wb', 6, compressed, mtime=0))
+            archive = stack.enter_context(tarfile.open(fileobj=compressed, mode='w|'))
+            paths = sorted(path for path in top.rglob('*') if path.is_symlink() or path.is_file())
+            for path in tqdm(paths, unit=' files', desc='Packing', disable=None):
+                place = str(path.relative_to(top.parent))
+                if path.is_symlink():
+                    info = tarfile.TarInfo(place)
+                    info.type, info.linkname, info.mtime = tarfile.SYMTYPE, os.readlink(path), EPOCH
+                    archive.addfile(info)
+                    continue
+                with open(path, 'rb') as file:
+                    entry(archive, place, file, path.stat().st_size, 0o755 if path.stat().st_mode & 0o100 else 0o644)
+        os.replace(top.parent / 'whole', made)
+    print(f'{made}: {made.stat().st_size / 1e6:.0f} MB, SHA-256 {sha256(made)}')
+    say(f'There: tar xf {made.name} && {name}/python3.6 -m tensorflow_with_keras run metrics/cohens_kappa')
+
+
 def bundle(engine, image, folder):
-    version = re.search("__version__ = '(.*)'", (ROOT / 'tensorflow_with_keras' / '__init__.py').read_text())[1]
+    version = project_version()
     name = f'{image.replace(":", "-")}-{version}'
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix='.bundle-', dir=folder) as work:
@@ -251,11 +330,9 @@ def bundle(engine, image, folder):
         about = {'count': len(bom.components), 'nvidia': TERMS if found['libraries'] else ''}
         (top / 'README.txt').write_text(README.format(name=name, image=image, label=label, digest=digest, **about))
         (top / 'load.sh').write_text((HERE / 'load.sh').read_text().replace('@IMAGE@', image))
-        files = sorted(path for path in top.rglob('*') if path.is_file())
-        sums = [f'{sha256(path)}  {path.relative_to(top)}\n' for path in files]
-        (top / 'SHA256SUMS').write_text(''.join(sums), encoding='utf-8')
+        write_sums(top)
         with tarfile.open(work / 'whole.tar', 'w') as archive:
-            for path in sorted([*files, top / 'SHA256SUMS']):
+            for path in sorted(path for path in top.rglob('*') if path.is_file()):
                 with open(path, 'rb') as file:
                     entry(archive, str(path.relative_to(work)), file, path.stat().st_size)
         made = folder / f'{name}.tar'
@@ -272,11 +349,17 @@ def sha256(path):
     return total.hexdigest()
 
 
-def main(engine, image, folder):
+def main(engine, image, folder, *local):
     try:
-        bundle(engine, image, pathlib.Path(folder))
+        if local:
+            bundle_environment(image, pathlib.Path(folder), *local)
+        else:
+            bundle(engine, image, pathlib.Path(folder))
     except Failed as e:
         say(f'error: {e}')
+        return 3
+    except subprocess.CalledProcessError as e:
+        say(f'error: `{" ".join(map(str, e.cmd))[:200]}` failed (see above). Nothing is left behind.')
         return 3
     except KeyboardInterrupt:
         return 130
@@ -289,6 +372,6 @@ def main(engine, image, folder):
 
 
 if __name__ == '__main__':
-    if len(sys.argv) != 4:
+    if len(sys.argv) != (6 if sys.argv[1:2] == ['local'] else 4):
         sys.exit(__doc__)
     sys.exit(main(*sys.argv[1:]))

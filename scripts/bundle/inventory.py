@@ -1,6 +1,6 @@
-"""What is in the image that this runs in, as JSON on standard output. Python 3.6's standard library is all it needs.
+"""What is in the image, or the environment, that this runs in, as JSON on standard output. Python 3.6's standard library is all it needs.
 
-`make bundle` sends it to a container's Python, with the folders to look through for NVIDIA's libraries as arguments.
+`make bundle` sends it to that Python, with folders to look through for shared libraries, or such libraries, as arguments.
 It reads what is there, and not what a lock says should be: Debian's packages (`debian`), Python's (`python`), Python
 itself (`version`), and the shared libraries in those folders (`libraries`, each with its SHA-256 and size in bytes).
 """
@@ -21,6 +21,8 @@ def read(path):
 
 def debian():
     """Installed packages, each with its licence text as Debian has it; '' where the image has none."""
+    if not os.path.exists('/var/lib/dpkg/status'):
+        return
     for paragraph in read('/var/lib/dpkg/status').strip().split('\n\n'):
         fields = email.message_from_string(paragraph)
         if fields['Status'] == 'install ok installed':
@@ -74,8 +76,9 @@ def python():
 
 def libraries(folders):
     for folder in folders:
-        for path in sorted(glob.glob(os.path.join(folder, '**', '*.so*'), recursive=True)):
-            if os.path.isfile(path) and not os.path.islink(path):
+        within = sorted(glob.glob(os.path.join(folder, '**', '*.so*'), recursive=True))
+        for path in within if os.path.isdir(folder) else [folder]:
+            if os.path.isfile(path) and (path == folder or not os.path.islink(path)):
                 with open(path, 'rb') as file:
                     content = file.read()
                 yield {'path': path, 'sha256': hashlib.sha256(content).hexdigest(), 'bytes': len(content)}

@@ -22,15 +22,24 @@ def pytest_configure():
         )
 
 
-@pytest.fixture(scope='session')
-def bundle(tmp_path_factory):
-    """The folder that comes out of the archive."""
-    (archive,) = pathlib.Path(os.environ['BUNDLE']).iterdir()
-    folder = tmp_path_factory.mktemp('a machine')
+def unpacked(pattern, folder):
+    (archive,) = pathlib.Path(os.environ['BUNDLE']).glob(pattern)
     with tarfile.open(archive) as file:
         file.extractall(folder)
     (top,) = folder.iterdir()
     return top
+
+
+@pytest.fixture(scope='session')
+def bundle(tmp_path_factory):
+    """The folder that comes out of the archive with an image."""
+    return unpacked('*.tar', tmp_path_factory.mktemp('a machine'))
+
+
+@pytest.fixture(scope='session')
+def environment(tmp_path_factory):
+    """The folder that comes out of the archive without one."""
+    return unpacked('*.tar.gz', tmp_path_factory.mktemp('ein Rechner, über'))
 
 
 @pytest.fixture(scope='session')

@@ -151,7 +151,7 @@ def test_the_bill_names_all_parts_and_their_licences(make, tmp_path):
     assert parts[FOUND['libraries'][0]['path']]['hashes'] == [{'alg': 'SHA-256', 'content': 'ab' * 32}]
     assert (top / 'licences/python/Some_Thing/a_LICENSE').read_text(encoding='utf-8') == 'ü'
     assert (top / 'licences/debian/zlib1g/copyright').read_text() == 'as is'
-    assert 'odd 2: my own words (no text in the image)' in (top / 'licences/index.txt').read_text()
+    assert 'odd 2: my own words (no text there)' in (top / 'licences/index.txt').read_text()
 
 
 @pytest.mark.parametrize('what', ['altered', 'missing'])
@@ -238,3 +238,21 @@ def test_gzip_has_no_time_in_it(make, tmp_path):
     assert make()[0] == 0
     content = (unpack(make, tmp_path) / 'image.tar.gz').read_bytes()
     assert content[4:8] == b'\0' * 4 and content[3] == 0 and gzip.decompress(content)
+
+
+def test_without_a_container_there_is_no_bundle_for_gpus(tmp_path):
+    command = ['make', '--no-print-directory', 'bundle', 'ENGINE=local', 'KIND=gpu', 'OUT=' + str(tmp_path / 'out')]
+    done = subprocess.run(command, stderr=subprocess.PIPE, universal_newlines=True, cwd=str(ROOT))
+    assert done.returncode != 0 and 'error: without a container a bundle is for CPUs: ' in done.stderr
+    assert not (tmp_path / 'out').exists()
+
+
+def test_packages_that_cannot_be_installed_end_it_and_leave_nothing(python, tmp_path):
+    (tmp_path / 'lock.txt').write_text('numpy==1.16.0 --hash=sha256:' + '0' * 64 + '\n')
+    command = [python, str(ROOT / 'scripts' / 'bundle'), 'local', 'x:cpu', str(tmp_path / 'out'), sys.executable]
+    env = dict(os.environ, UV_OFFLINE='1')
+    done = subprocess.run(
+        command + [str(tmp_path / 'lock.txt')], stderr=subprocess.PIPE, universal_newlines=True, env=env
+    )
+    assert done.returncode == 3 and 'lock.txt could not be installed (see above).' in done.stderr, done.stderr
+    assert 'Traceback' not in done.stderr and list((tmp_path / 'out').iterdir()) == []

@@ -1,0 +1,163 @@
+"""make bundle ENGINE=local: the environment in an archive, at another place, where nothing else of this machine is to be seen."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+from conftest import ROOT
+
+# what may come from the machine: the C library with its parts, what GCC brings, and what Python looks for and can do without
+OF_THE_MACHINE = re.compile(r'(ld-linux-x86-64|lib(c|m|dl|rt|pthread|util|resolv|nss_\w+|gcc_s|stdc\+\+|uuid))\.so')
+TRAIN = ['-m', 'tensorflow_with_keras', 'run', 'metrics/cohens_kappa', '--epochs', '1', '--threads', '1', '--out']
+
+
+def say(environment, code, **options):
+    """What this code prints in the environment."""
+    return subprocess.run(
+        [environment / 'python3.6', '-c', code], check=True, capture_output=True, text=True, **options
+    ).stdout
+
+
+@pytest.fixture
+def alone():
+    """Runs a command where there is no network, and neither this checkout nor the Python that was copied, nor a home."""
+    made_with = subprocess.run(
+        [ROOT / '.venv/bin/python', '-c', 'import sys; print(sys.base_prefix)'], capture_output=True, text=True
+    )
+    hidden = [str(ROOT), made_with.stdout.strip(), os.path.expanduser('~')]
+    script = 'for hidden in "$1" "$2" "$3"; do if [ -d "$hidden" ]; then mount -t tmpfs none "$hidden"; fi; done; shift 3; exec "$@"'
+    root = [] if os.getuid() == 0 else ['--user', '--map-root-user']
+    command = ['unshare', *root, '--net', '--mount', 'sh', '-euc', script, 'sh', *hidden]
+
+    def run(*arguments, **options):
+        return subprocess.run([*command, *arguments], capture_output=True, text=True, cwd='/', **options)
+
+    assert run('ls', ROOT).stdout == ''
+    return run
+
+
+def test_every_file_is_what_the_sums_say_and_every_file_has_one(environment):
+    subprocess.run(['sha256sum', '--quiet', '-c', 'SHA256SUMS'], cwd=environment, check=True)
+    named = {line.split('  ', 1)[1] for line in (environment / 'SHA256SUMS').read_text().splitlines()}
+    there = {str(p.relative_to(environment)) for p in environment.rglob('*') if p.is_file() and not p.is_symlink()}
+    assert there - named == {'SHA256SUMS'} and named <= there
+
+
+def test_it_trains_alone_to_the_numbers_of_the_local_environment(environment, alone, tmp_path):
+    hostile = dict(os.environ, PYTHONHOME='/nowhere', HOME='/nowhere', PATH='/usr/bin:/bin')
+    done = alone(environment / 'python3.6', *TRAIN, tmp_path / 'there', env=hostile)
+    assert done.returncode == 0, done.stderr
+    subprocess.run([ROOT / '.venv/bin/python', *TRAIN, tmp_path / 'here'], check=True, capture_output=True, cwd=ROOT)
+    here, there = (
+        json.loads((tmp_path / side / 'metrics-cohens_kappa/result.json').read_text()) for side in ('here', 'there')
+    )
+    assert here['metrics'] == there['metrics'] and here['metrics']['test_kappa'] > 0.5
+
+
+def test_what_it_loads_is_its_own_but_for_the_c_library(environment, alone):
+    code = (
+        'import bz2, ctypes, curses, lzma, readline, sqlite3, ssl, zlib\n'
+        'import h5py, keras, matplotlib.pyplot, scipy.linalg, sklearn, tensorflow, yaml\n'
+        'import sys; print(sys.prefix); print(open("/proc/self/maps").read())'
+    )
+    done = alone(environment / 'python3.6', '-c', code)
+    assert done.returncode == 0, done.stderr
+    prefix, maps = done.stdout.split('\n', 1)
+    assert prefix == str(environment / 'python')
+    loaded = {path for path in re.findall(r' (/\S.*\.so[.\d]*)$', maps, re.M)}
+    strange = {path for path in loaded if not path.startswith(str(environment))}
+    assert len(loaded - strange) > 40 and strange
+    assert [path for path in sorted(strange) if not OF_THE_MACHINE.match(os.path.basename(path))] == []
+
+
+def test_its_packages_are_the_lock(environment):
+    code = (
+        'import pkg_resources as p; print(*("%s==%s" % (d.project_name, d.version) for d in p.working_set), sep="\\n")'
+    )
+    there = {line.lower().replace('_', '-') for line in say(environment, code).split()}
+    assert there == set(re.findall(r'^[\w.-]+==[^ ;]+', (ROOT / 'requirements' / 'cpu.txt').read_text(), re.M))
+
+
+def test_neither_a_users_packages_nor_a_modules_get_in(environment, tmp_path):
+    for site in ('.local/lib/python3.6/site-packages', 'lib/python3.6/site-packages'):
+        (tmp_path / site).mkdir(parents=True)
+        (tmp_path / site / 'keras.py').write_text('raise SystemExit("not ours")')
+    env = dict(os.environ, HOME=str(tmp_path), PYTHONHOME=str(tmp_path))
+    assert '2.2.4' in say(environment, 'import keras; print(keras.__version__)', env=env)
+
+
+def test_memory_is_kept_unless_one_says_not(environment):
+    code = 'import os; print(os.environ.get("JEMALLOC_MALLOC_CONF"))'
+    clean = {
+        name: value for name, value in os.environ.items() if name not in ('JEMALLOC_MALLOC_CONF', 'GLIBC_TUNABLES')
+    }
+    for more, value in (({}, 'lg_dirty_mult:-1'), ({'ALLOCATOR': 'stock'}, 'None'), ({'JEMALLOC_MALLOC_CONF': ''}, '')):
+        assert say(environment, code, env={**clean, **more}) == value + '\n'
+
+
+def test_a_link_to_it_and_its_programs_start_it(environment, alone, tmp_path):
+    (tmp_path / 'tfk').symlink_to(environment / 'python3.6')
+    assert say(environment, 'import tensorflow as t; print(t.VERSION)') == '1.9.0\n'
+    done = subprocess.run(
+        [tmp_path / 'tfk', '-c', 'import tensorflow as t; print(t.VERSION)'], capture_output=True, text=True
+    )
+    assert done.stdout == '1.9.0\n', done.stderr
+    done = alone(environment / 'python/bin/saved_model_cli', 'show', '--help')
+    assert done.returncode == 0 and '--tag_set' in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize('libc, word', [('glibc 2.5', '2.5'), ('glibc 1.99', '1.99'), ('', 'another C library')])
+def test_a_machine_that_is_too_old_is_told_so(environment, tmp_path, libc, word):
+    (tmp_path / 'getconf').write_text(f'#!/bin/sh\n[ -n "{libc}" ] && echo "{libc}"\n')
+    (tmp_path / 'getconf').chmod(0o755)
+    env = dict(os.environ, PATH=f'{tmp_path}:{os.environ["PATH"]}')
+    done = subprocess.run([environment / 'python3.6', '--version'], capture_output=True, text=True, env=env)
+    assert (done.returncode, done.stdout) == (2, '')
+    assert done.stderr.startswith('error: this needs glibc 2.') and word in done.stderr
+
+
+def test_the_glibc_that_is_asked_for_is_what_the_files_need(environment):
+    elves = [
+        p for p in environment.rglob('*') if p.is_file() and not p.is_symlink() and p.read_bytes()[:4] == b'\x7fELF'
+    ]
+    needed = subprocess.run(['readelf', '--version-info', '--wide', *elves], capture_output=True, text=True).stdout
+    for library in ('GLIBC', 'GLIBCXX'):
+        versions = {tuple(map(int, found.split('.'))) for found in re.findall(rf'Name: {library}_([\d.]+) ', needed)}
+        newest = '.'.join(map(str, max(versions)))
+        assert re.search(rf'[ _]{newest} or newer', (environment / 'README.txt').read_text())
+
+
+def test_every_library_of_debian_that_came_along_has_its_package_in_the_bill(environment):
+    parts = json.loads((environment / 'sbom.cdx.json').read_text())['components']
+    names = {each['name'] for each in parts if 'deb/' in each.get('purl', '')}
+    came = [each['name'] for each in parts if each['type'] == 'file']
+    assert all((environment / 'python/lib' / os.path.basename(path)).is_file() for path in came)
+    assert not any('supplier' in each for each in parts)
+    if shutil.which('dpkg-query'):
+        owners = set()
+        for path in came:
+            for name in {path, os.path.realpath(path), os.path.realpath(path).replace('/usr/lib', '/lib', 1)}:
+                found = subprocess.run(['dpkg', '--search', name], capture_output=True, text=True).stdout
+                owners |= {found.split(':')[0]} if found else set()
+        assert owners == names
+        texts = environment / 'licences' / 'debian'
+        assert (sorted(os.listdir(texts)) if texts.exists() else []) == sorted(names)
+
+
+def test_the_environment_that_was_packed_is_as_it_was(environment):
+    """Files of uv's cache are shared by environments: each has to be what its package's record says, here and in what was packed."""
+    code = (
+        'import base64, hashlib, pkg_resources\n'
+        'for d in pkg_resources.working_set:\n'
+        '    for name, sum, _ in (line.rsplit(",", 2) for line in d.get_metadata_lines("RECORD")):\n'
+        '        if sum.startswith("sha256=") and name.endswith((".so", ".py")):\n'
+        '            with open(d.location + "/" + name.strip(chr(34)), "rb") as f:\n'
+        '                digest = base64.urlsafe_b64encode(hashlib.sha256(f.read()).digest()).decode().rstrip("=")\n'
+        '            print(digest == sum[7:], name)\n'
+    )
+    here = subprocess.run([ROOT / '.venv/bin/python', '-c', code], check=True, capture_output=True, text=True).stdout
+    assert len(here.splitlines()) > 4000
+    assert [line for line in here.splitlines() if not line.startswith('True')] == []
