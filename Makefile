@@ -1,5 +1,5 @@
 # The front door. `make help` makes its text out of the comments behind the targets.
-export EXAMPLE DATASET EPOCHS ARGS ENGINE GPU MODEL TEST STACK DATE WITH WITHOUT LOCK NETWORK TO OUT INPUTS CUSTOM INPUT_SHAPE STOCK KIND ALLOCATOR PORT LOGDIR
+export EXAMPLE DATASET EPOCHS ARGS ENGINE GPU MODEL TEST STACK DATE WITH WITHOUT LOCK NETWORK TO OUT INPUTS CUSTOM INPUT_SHAPE STOCK KIND ALLOCATOR PULL PORT LOGDIR
 # word for word: a command and a folder may have a $ in them
 override export DIR := $(value DIR)
 override export RUN := $(value RUN)
@@ -28,6 +28,7 @@ help: ## Show this help
 	@echo '  TEST          the test file, folder or single test to run; by default all'
 	@echo '  STACK         the pair of TensorFlow and Keras, as in STACK=tf1.15-keras2.3.1; docs/stacks.md has them all'
 	@echo '  ALLOCATOR     stock for memory as TensorFlow and glibc handle it by themselves (docs/memory.md)'
+	@echo '  PULL          a published image by its digest, NAME@sha256:…, in the place of one built here'
 	@echo '  GPU           1 to train on a GPU of this machine, in a container'
 	@echo '  ENGINE        docker, podman or local; by default the first of them that works here'
 	@echo '  PYTHON36      the Python 3.6 of the local environment; none: never download one'

@@ -68,12 +68,13 @@ def own_libraries(to, prefix):
     """
     added, loading, inside = {}, [], to / 'lib' / 'python3.6' / 'site-packages'
     for path in elves(to):
-        original = path if path.is_relative_to(inside) else prefix / path.relative_to(to)
-        foreign = {each.name: each for each in needs(original) if not each.is_relative_to(to)}
-        if path.is_relative_to(inside):  # a wheel has all but these; what was compiled here loads more
-            foreign = {name: each for name, each in foreign.items() if not GCC.match(name)}
-        added.update(foreign)
-        if foreign or not path.is_relative_to(inside):
+        original = prefix / path.relative_to(to)
+        of_python = original.exists() and not path.is_relative_to(inside)
+        found = {each.name: each for each in needs(original if of_python else path) if not each.is_relative_to(to)}
+        if not of_python:  # a wheel has all but these; what was compiled here loads more
+            found = {name: each for name, each in found.items() if not GCC.match(name)}
+        added.update(found)
+        if found or of_python:
             loading.append(path)
     for name, library in added.items():
         if not (to / 'lib' / name).exists():
@@ -142,6 +143,7 @@ def fill(top, python, lock, epoch):
     prefix = copy_python(python, tree)
     if not install(tree, lock):
         return None
+    shutil.copy(ROOT / 'docker' / 'dot', tree / 'bin')
     libraries = own_libraries(tree, prefix)
     for name in PROJECT:
         to = top / name

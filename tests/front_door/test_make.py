@@ -100,6 +100,7 @@ def test_help_names_every_target_and_option(call):
         'PYTHON36_MIRRORS',
         'bundle',
         'ALLOCATOR',
+        'PULL',
         'notebook',
         'tensorboard',
         'PORT',
@@ -393,6 +394,61 @@ def test_a_gpu_is_asked_for_in_the_base_before_the_image_is_built_and_handed_out
     code, out, err = call('make', 'run-example', 'GPU=1', 'ENGINE=docker', cwd=str(checkout), RUNTIME_BASE='the-base')
     assert code == 2 and 'Docker hands no GPU to containers in tcp://another' in err
     assert not any(line.startswith('build') for line in log.read_text().splitlines())
+
+
+# an engine that has the images in the file `images`, a line each: NAME, and what its label says
+ENGINE_WITH_IMAGES = r"""cd '%s'; echo "$*" >> log
+case "$1" in
+  image) while read -r name of; do
+      for asked; do if [ "$asked" = "$name" ]; then echo "$of"; exit 0; fi; done
+    done < images; exit 1 ;;
+  pull) case "$*" in *python*) exit ;; esac
+    while read -r name of; do case "$*" in *"$name") echo "$name $of" >> images; exit 0 ;; esac; done < published
+    echo 'manifest unknown' >&2; exit 1 ;;
+  tag) while read -r name of; do if [ "$2" = "$name" ]; then echo "$3 $of" >> images; exit 0; fi; done < images; exit 1 ;;
+  build) for asked; do case $asked in INPUTS=*) echo "tensorflow-with-keras:cpu ${asked#*=}" >> images ;; esac; done ;;
+esac
+"""
+PUBLISHED = 'example.org/tensorflow-with-keras@sha256:' + '0a' * 32
+
+
+def test_a_published_image_is_taken_by_its_digest_if_it_is_of_these_files(call, checkout, bin, tmp_path):
+    program(bin, 'podman', ENGINE_WITH_IMAGES % tmp_path)
+    for name in ('images', 'published'):
+        (tmp_path / name).write_text('')
+
+    def run(*arguments, engine='podman'):
+        (tmp_path / 'log').write_text('')
+        code, out, err = call('make', 'run-example', 'ENGINE=' + engine, *arguments, cwd=str(checkout))
+        return code, err, [line.split()[0] for line in (tmp_path / 'log').read_text().splitlines()]
+
+    assert run()[0] == 0  # built here, which tells what a published one has to say
+    of = (tmp_path / 'images').read_text().split()[1]
+    (tmp_path / 'images').write_text('')
+    code, err, did = run('PULL=' + PUBLISHED)
+    assert code == 2 and 'manifest unknown' in err and 'could not pull ' + PUBLISHED in err and 'run' not in did
+    (tmp_path / 'published').write_text(PUBLISHED + ' another\n')
+    code, err, did = run('PULL=' + PUBLISHED)
+    assert code == 2 and 'was not made of the files of this checkout' in err and not {'run', 'tag'} & set(did)
+    (tmp_path / 'images').write_text('')
+    (tmp_path / 'published').write_text('%s %s\n' % (PUBLISHED, of))
+    code, err, did = run('PULL=' + PUBLISHED)
+    assert code == 0 and 'build' not in did and did[-1] == 'run' and did.count('pull') == did.count('tag') == 1
+    code, err, did = run('PULL=' + PUBLISHED)  # it is there now
+    assert code == 0 and not {'build', 'pull'} & set(did)
+    assert not {'build', 'pull'} & set(run()[2])
+    (checkout / 'LICENSE').write_text('another')
+    code, err, did = run('PULL=' + PUBLISHED)
+    assert code == 2 and 'was not made of the files of this checkout' in err and 'run' not in did
+    code, err, did = run('PULL=' + PUBLISHED, engine='local')
+    assert code == 2 and 'error: PULL names an image, and no Docker or Podman' in err
+
+
+@pytest.mark.parametrize('name', ['x', 'x:cpu', 'x@sha256:12', '@sha256:' + '0' * 64, 'x@sha256:' + 'G' * 64])
+def test_a_published_image_has_to_be_named_by_a_digest(call, checkout, bin, name):
+    program(bin, 'docker', 'case "$1" in pull | tag | build | run) echo did it >&2 ;; esac\n')
+    code, out, err = call('make', 'run-example', 'PULL=' + name, cwd=str(checkout))
+    assert code == 2 and "error: PULL='%s' names no digest" % name in err and 'did it' not in err
 
 
 CANNOT_BUILD = 'case "$1" in image | build) exit 1;; esac\n'
