@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 
 import nox
 
@@ -398,17 +399,19 @@ for kind in ('cpu', 'gpu'):
 
 @nox.session(venv_backend='uv')
 def bundle(session):
-    """The archives of `make bundle`, run without a network, and by Charliecloud; jobs of a Slurm of its own."""
+    """The archives of `make bundle`, without a network; a published image; a Slurm of one machine, started here."""
     install_locked(session, 'tools')
     name = engine(session, 'cpu')
     slurm = ['slurmctld', 'slurmd', 'slurm-client']
-    from_debian(session, ['charliecloud', 'skopeo', 'umoci', *slurm], 'ch-run', 'skopeo', 'umoci', 'sbatch')
+    programs = ['ch-run', 'skopeo', 'umoci', 'sbatch', 'docker-registry']
+    from_debian(session, ['charliecloud', 'skopeo', 'umoci', 'docker-registry', *slurm], *programs)
     session.run(FRONT_DOOR, 'venv', external=True, env={'ENGINE': 'local', 'EXAMPLE': 'distributed/horovod'})
     folder = pathlib.Path(session.create_tmp()).absolute() / 'a bundle'
     shutil.rmtree(folder, ignore_errors=True)
     for chosen in ('local', name):
         session.run(FRONT_DOOR, 'bundle', external=True, env={'OUT': str(folder), 'ENGINE': chosen})
     environment = {'ENGINE': name, 'IMAGE': 'tensorflow-with-keras:cpu', 'BUNDLE': str(folder)}
+    environment['TMPDIR'] = tempfile.gettempdir()  # not in the checkout, which some of these tests hide
     session.run('python', '-m', 'pytest', '-q', 'tests/bundle', *session.posargs, env=environment)
     shutil.rmtree(folder)
 

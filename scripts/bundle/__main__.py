@@ -1,4 +1,4 @@
-"""bundle ENGINE IMAGE FOLDER [PYTHON LOCK]: one archive with an image, for a machine without a network (see docs/bundle.md).
+"""bundle ENGINE IMAGE FOLDER [PYTHON LOCK]: one archive with an image, with no network (docs/bundle.md).
 
 FOLDER/NAME.tar, with NAME as the image with the version, holds in a folder NAME: image.tar.gz, the image in an
 archive that is an OCI layout and what `docker save` writes, which Docker and Podman load; sbom.cdx.json, a
@@ -24,6 +24,7 @@ import tarfile
 import tempfile
 import uuid
 
+import environment
 from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model import HashAlgorithm, HashType, Property
 from cyclonedx.model.bom import Bom
@@ -34,8 +35,6 @@ from cyclonedx.schema import OutputFormat, SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 from tqdm import tqdm
-
-import environment
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -226,15 +225,16 @@ TERMS = """
 
 WITHOUT_CONTAINER = """{name}: Keras on TensorFlow 1.x, for a machine without a network and without containers.
 
-python3.6       starts the Python of this folder, wherever it lies: ./python3.6 -m tensorflow_with_keras run metrics/cohens_kappa
+python3.6       starts the Python of this folder, wherever it lies, as in
+                ./python3.6 -m tensorflow_with_keras run metrics/cohens_kappa
 python          that Python, and its packages: {packages}
 examples, …     the recipes, and the library
 sbom.cdx.json   a bill of materials, in CycloneDX 1.6: {count} parts
 licences        the licence texts that come with them; index.txt lists them
 SHA256SUMS      of all these files: sha256sum --quiet -c SHA256SUMS
 
-It runs on Linux on x86-64 with glibc {glibc} or newer and libstdc++ with GLIBCXX_{glibcxx} or newer (libstdc++6 in Debian). It
-uses nothing else of the machine, and writes results into ./runs, or where --out says.
+It runs on Linux on x86-64 with glibc {glibc} or newer, and libstdc++ with GLIBCXX_{glibcxx} or newer (libstdc++6 in
+Debian). It uses nothing else of the machine, and writes results into ./runs, or where --out says.
 
 SHA256SUMS finds what a transfer broke. That nobody changed the whole archive shows its own SHA-256, which has to reach
 you by another way.

@@ -1,4 +1,4 @@
-"""The environment without a container: a Python, the locked packages and the recipes in one folder that runs from any place.
+"""Without a container: Python, the locked packages and the recipes in a folder that works from any place.
 
 Everything that Python's own files load and that is not glibc's goes along; packages' wheels bring what they need, but
 for libstdc++. What is left to the machine is said in the launcher, which looks for it before it starts Python.
@@ -118,8 +118,8 @@ def install(to, lock):
         if first.startswith(b'#!') and os.fsencode(to) in text.partition(b'\nimport')[0]:
             # sh reads the first lines, and for Python they are a text
             rest = rest.partition(b"' '''\n")[2] if first == b'#!/bin/sh' else rest
-            start = b'#!/bin/sh\n\'\'\'exec\' "$(dirname -- "$(readlink -f -- "$0")")/../../python3.6" "$0" "$@"\n\' \'\'\'\n'
-            program.write_bytes(start + rest)
+            start = b'\'\'\'exec\' "$(dirname -- "$(readlink -f -- "$0")")/../../python3.6" "$0" "$@"\n\' \'\'\'\n'
+            program.write_bytes(b'#!/bin/sh\n' + start + rest)
     return True
 
 
@@ -138,7 +138,7 @@ def package_of(library):
 
 
 def fill(top, python, lock, epoch):
-    """Makes the folder `top` whole. Returns the libraries of this machine that are in it, or None if packages failed."""
+    """Makes the folder `top` whole. Returns the libraries of this machine that it has, None if packages failed."""
     tree = top / 'python'
     prefix = copy_python(python, tree)
     if not install(tree, lock):

@@ -1,6 +1,6 @@
-"""What is in the image, or the environment, that this runs in, as JSON on standard output. Python 3.6's standard library is all it needs.
+"""What is in the image or environment that this runs in, as JSON on standard output, by the standard library alone.
 
-`make bundle` sends it to that Python, with folders to look through for shared libraries, or such libraries, as arguments.
+`make bundle` sends it to that Python, of 3.6 on, with shared libraries or folders of them as arguments.
 It reads what is there, and not what a lock says should be: Debian's packages (`debian`), Python's (`python`), Python
 itself (`version`), and the shared libraries in those folders (`libraries`, each with its SHA-256 and size in bytes).
 """

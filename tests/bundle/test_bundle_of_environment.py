@@ -1,4 +1,4 @@
-"""make bundle ENGINE=local: the environment in an archive, at another place, where nothing else of this machine is to be seen."""
+"""make bundle ENGINE=local: the environment at another place, where nothing else of this machine is to be seen."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from conftest import ROOT
 
-# what may come from the machine: the C library with its parts, what GCC brings, and what Python looks for and can do without
+# what may come from the machine: the C library's parts, what GCC brings, and what Python can do without
 OF_THE_MACHINE = re.compile(r'(ld-linux-x86-64|lib(c|m|dl|rt|pthread|util|resolv|nss_\w+|gcc_s|stdc\+\+|uuid))\.so')
 TRAIN = ['-m', 'tensorflow_with_keras', 'run', 'metrics/cohens_kappa', '--epochs', '1', '--threads', '1', '--out']
 
@@ -23,12 +23,12 @@ def say(environment, code, **options):
 
 @pytest.fixture
 def alone():
-    """Runs a command where there is no network, and neither this checkout nor the Python that was copied, nor a home."""
+    """Runs a command where there is no network, no home, and neither this checkout nor the Python that was copied."""
     made_with = subprocess.run(
         [ROOT / '.venv/bin/python', '-c', 'import sys; print(sys.base_prefix)'], capture_output=True, text=True
     )
     hidden = [str(ROOT), made_with.stdout.strip(), os.path.expanduser('~')]
-    script = 'for hidden in "$1" "$2" "$3"; do if [ -d "$hidden" ]; then mount -t tmpfs none "$hidden"; fi; done; shift 3; exec "$@"'
+    script = 'for it in "$1" "$2" "$3"; do [ ! -d "$it" ] || mount -t tmpfs none "$it"; done; shift 3; exec "$@"'
     root = [] if os.getuid() == 0 else ['--user', '--map-root-user']
     command = ['unshare', *root, '--net', '--mount', 'sh', '-euc', script, 'sh', *hidden]
 
@@ -156,7 +156,7 @@ def test_every_library_of_debian_that_came_along_has_its_package_in_the_bill(env
 
 
 def test_the_environment_that_was_packed_is_as_it_was(environment):
-    """Files of uv's cache are shared by environments: each has to be what its package's record says, here and in what was packed."""
+    """Environments share files with uv's cache: what was altered in the moved one must not be altered here."""
     code = (
         'import base64, hashlib, pkg_resources\n'
         'for d in pkg_resources.working_set:\n'

@@ -405,7 +405,9 @@ case "$1" in
   pull) case "$*" in *python*) exit ;; esac
     while read -r name of; do case "$*" in *"$name") echo "$name $of" >> images; exit 0 ;; esac; done < published
     echo 'manifest unknown' >&2; exit 1 ;;
-  tag) while read -r name of; do if [ "$2" = "$name" ]; then echo "$3 $of" >> images; exit 0; fi; done < images; exit 1 ;;
+  tag) while read -r name of; do
+      if [ "$2" = "$name" ]; then echo "$3 $of" >> images; exit 0; fi
+    done < images; exit 1 ;;
   build) for asked; do case $asked in INPUTS=*) echo "tensorflow-with-keras:cpu ${asked#*=}" >> images ;; esac; done ;;
 esac
 """
