@@ -191,6 +191,11 @@ def test_the_list_is_of_the_recipes_for_the_stack(call, checkout, for_one):  # n
     assert '\nmetrics/for_one ' not in listed and '\nmetrics/cohens_kappa ' in listed
 
 
+def test_inspect_claims_nothing_of_another_keras(call, checkout):  # noqa: F811
+    code, out, err = call('make', 'inspect', 'MODEL=x.h5', 'STACK=' + OTHER, cwd=str(checkout))
+    assert code == 2 and 'error: inspect says whether Keras 2.2.4 loads a file, and not what the Keras of ' in err and out == ''
+
+
 def test_what_a_recipe_says_of_stacks_are_stacks():
     for one in recipe.find().values():
         assert ('\nStacks: ' in one.docstring) == bool(one.stacks), one.name
