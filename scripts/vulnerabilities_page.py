@@ -14,6 +14,7 @@ UNSORTED = 'unsorted'
 TENSORFLOW = ('tensorflow', 'tensorflow-cpu', 'tensorflow-gpu')
 WORST = 5  # findings that a class names before its table
 EFFECTS_LAST = 'other'
+NONE = {True: 'none', False: 'see there'}  # of recipes: by what they call, or in words
 INTRODUCTION = """# Known vulnerabilities
 
 {count} known vulnerabilities are in what these {locks} locks install, {tensorflow} of them in TensorFlow. This page
@@ -39,8 +40,8 @@ no port of it.
   for data, that read-only (`docker/sandbox.txt`). They share the kernel of their host. `ENGINE=local` has nothing of
   this.
 - `make inspect` says what is in a model file by h5py, in a process of its own, without TensorFlow and Keras. It runs
-  on your machine, and with `ENGINE=docker` or `ENGINE=podman` in a container. Its tests feed it cut, damaged and
-  random files (`tests/library/test_model_file.py`).
+  on your machine, and with `ENGINE=docker` or `ENGINE=podman` in a container. Its tests feed it cut and
+  damaged files, and random bytes for the code of a `Lambda` layer (`tests/library/test_model_file.py`).
 """
 OPS = """
 ## Ops that the recipes call
@@ -128,17 +129,33 @@ def imported(tree):
     return found
 
 
+def dotted(node):
+    """`a.b.c` of a name or of an attribute of one; of an attribute of something else what follows it, as `().c`."""
+    names = []
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    names.append(node.id if isinstance(node, ast.Name) else '()')
+    return '.'.join(reversed(names))
+
+
 def calls(source):
-    """The dotted names that a module's source has, and those of them that are of TensorFlow or Keras."""
+    """The dotted names that a module's source has, and those of them that are of TensorFlow or Keras.
+
+    Code that it holds as text, for another process, counts as well.
+    """
     tree = ast.parse(source)
-    ours, every = imported(tree), set()
+    names = imported(tree)
+    every = {dotted(node) for node in ast.walk(tree) if isinstance(node, (ast.Attribute, ast.Name))}
+    ours = {name for name in every if name.split('.')[0] in names}
     for node in ast.walk(tree):
-        if isinstance(node, (ast.Attribute, ast.Name)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and 'import ' in node.value:
             try:
-                every.add(ast.unparse(node))
-            except RecursionError:
+                inside = calls(node.value)
+            except (SyntaxError, ValueError):  # words
                 continue
-    return every, {name for name in every if name.split('.')[0] in ours and '(' not in name}
+            every, ours = every | inside[0], ours | inside[1]
+    return every, ours
 
 
 def plain(name):
@@ -157,10 +174,17 @@ def takers(entry, recipes):
     ]
 
 
-def callers(finding, recipes):
-    """Names of the recipes whose code calls an op that a finding of TensorFlow names."""
-    wanted = {plain(op) for op in finding['ops']}
-    return [name for name, (_, ours) in recipes.items() if wanted & {plain(each) for each in ours}]
+def op_callers(findings, recipes):
+    """Op to the findings that name it and the recipes whose code calls it, of those that both name: a dict of pairs."""
+    callers, found = collections.defaultdict(list), {}
+    for name, (_, ours) in recipes.items():
+        for op in {plain(each) for each in ours}:
+            callers[op].append(name)
+    for finding in findings:
+        for op in finding['ops']:
+            if plain(op) in callers:
+                found.setdefault(op, ([], callers[plain(op)]))[0].append(finding)
+    return dict(sorted(found.items()))
 
 
 # --- the page
@@ -226,12 +250,20 @@ def page(results, settings, recipes):
     of_tensorflow = [each for each in findings if set(each['packages']) & set(TENSORFLOW)]
     source = results['source']
     yield INTRODUCTION.format(count=len(findings), locks=len(results['locks']), tensorflow=len(of_tensorflow), **source)
+    looked_for = [key for key, entry in classes.items() if entry['calls']]
     rows = []
     for key, found in of_class.items():
         if found or key != UNSORTED:
             taking = takers(classes.get(key, {}), recipes)
             heading = title(key, classes)
-            rows.append([f'[{heading}](#{anchor(heading)})', len(found), effects(found, order), len(taking) or 'none'])
+            rows.append(
+                [
+                    f'[{heading}](#{anchor(heading)})',
+                    len(found),
+                    effects(found, order),
+                    len(taking) or NONE[key in looked_for],
+                ]
+            )
     yield table(
         ['what an attacker must control', 'findings', 'what happens then', 'recipes that take such input'], rows
     )
@@ -302,9 +334,8 @@ def section(key, found, results, classes, recipes):
     if key not in classes:
         yield '- No rule of `scripts/vulnerabilities.toml` fits these. Read them, and add a rule with an example.\n'
         return
-    taking = takers(entry, recipes)
-    sentence = f' {entry["recipes"]}' if entry['recipes'] else ''
-    yield f'- Recipes: {links(taking) if taking else "none calls a function that takes it"}.{sentence}\n'
+    named = links(takers(entry, recipes), 'none calls a function that takes it' if entry['calls'] else '')
+    yield f'- Recipes: {". ".join(filter(None, [named, entry["recipes"].rstrip(".")]))}.\n'
     yield f'- The containers: {entry["containers"]}\n'
     yield f'- `make inspect`: {entry["inspect"]}\n'
 
@@ -312,20 +343,11 @@ def section(key, found, results, classes, recipes):
 def ops_section(of_tensorflow, recipes):
     """Which ops TensorFlow's advisories name, and which recipes call one of them."""
     naming = [each for each in of_tensorflow if each['ops'] and each['class'] != 'file']
-    called = [(each, callers(each, recipes)) for each in naming]
-    called = [(each, names) for each, names in called if names]
-    yield OPS.format(naming=len(naming), every=len(of_tensorflow), called=len(called))
+    called = op_callers(naming, recipes)
+    count = len({each['id'] for found, _ in called.values() for each in found})
+    yield OPS.format(naming=len(naming), every=len(of_tensorflow), called=count)
     if called:
-        by_op = collections.defaultdict(lambda: ([], []))
-        for each, names in called:
-            ours = {plain(call) for name in names for call in recipes[name][1]}
-            for op in each['ops']:
-                if plain(op) in ours:
-                    by_op[op][0].append(finding_link(each))
-                    by_op[op][1].extend(n for n in names if plain(op) in {plain(c) for c in recipes[n][1]})
-        rows = [
-            [f'`{op}`', ', '.join(found), links(sorted(set(names)))] for op, (found, names) in sorted(by_op.items())
-        ]
+        rows = [[f'`{op}`', ', '.join(map(finding_link, found)), links(names)] for op, (found, names) in called.items()]
         yield table(['op', 'advisories', 'recipes'], rows)
 
 

@@ -50,12 +50,16 @@ def write(
 
 # --- versions
 
+# the same examples each time, as in tests/library
+same = hypothesis.settings(database=None, deadline=None, derandomize=True)
+
 releases = st.lists(st.integers(0, 12), min_size=1, max_size=3).map(lambda parts: '.'.join(map(str, parts)))
 versions = st.builds('{}{}'.format, releases, st.sampled_from(['', 'a1', 'rc2', '.post1', '.dev3']))
 # first begin and end of intervals, in order and apart
 intervals = st.lists(releases, min_size=2, max_size=6, unique_by=Version).map(lambda found: sorted(found, key=Version))
 
 
+@same
 @hypothesis.given(version=releases, bounds=intervals, last=st.booleans(), shuffled=st.randoms())
 def test_a_range_is_what_packagings_specifiers_say(version, bounds, last, shuffled):
     """Of releases alone: of a pre-release of its bound a specifier says something of its own."""
@@ -67,6 +71,7 @@ def test_a_range_is_what_packagings_specifiers_say(version, bounds, last, shuffl
     assert advisories.in_range(Version(version), events) == wanted
 
 
+@same
 @hypothesis.given(version=versions, bounds=intervals)
 def test_a_range_orders_pre_releases_as_versions_are_ordered(version, bounds):
     """But for the text 0, which stands for the beginning of all versions."""

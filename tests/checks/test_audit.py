@@ -3,6 +3,7 @@
 import json
 import re
 import socketserver
+import subprocess
 
 import pytest
 import tomli
@@ -173,3 +174,51 @@ def test_what_is_new_is_what_no_id_was_known_of():
     found = [{'id': 'C-1', 'aliases': []}, {'id': 'B', 'aliases': ['C-2']}]
     assert audit.unknown_to(known, found) == ['B'] and audit.unknown_to(found, known) == []
     assert audit.unknown_to([], known) == ['A'] and audit.unknown_to(known, []) == []
+
+
+def answering(monkeypatch, dependencies, said=''):
+    """A pip-audit that gives this answer, or none."""
+
+    def run(command, **_):
+        if dependencies is not None:
+            with open(command[command.index('--output') + 1], 'w') as f:
+                json.dump({'dependencies': dependencies}, f)
+        return subprocess.CompletedProcess(command, 1, '', said)
+
+    monkeypatch.setattr(audit.subprocess, 'run', run)
+    return type('Server', (), {'url': '', 'problem': None})
+
+
+@pytest.mark.parametrize(
+    'more, passed_over',
+    [([], 'b'), ([{'name': 'b', 'version': '3', 'vulns': []}], 'b'), ([{'name': 'b', 'skip_reason': 'no'}], 'b')],
+)
+def test_a_package_that_pip_audit_passes_over_is_named(tmp_path, monkeypatch, more, passed_over):
+    path = lock(tmp_path, f'a==1{HASH}b==2{HASH}')
+    server = answering(monkeypatch, [{'name': 'A', 'version': '1', 'vulns': []}, *more])
+    with pytest.raises(Problem, match=f'pip-audit passed over {passed_over} of'):
+        audit.ask(path, server)
+
+
+def test_the_last_words_of_a_pip_audit_that_broke_are_said(tmp_path, monkeypatch):
+    path = lock(tmp_path, f'a==1{HASH}')
+    for said, wanted in ('Traceback\nOSError: full\n', 'OSError: full'), ('', 'it said nothing'):
+        with pytest.raises(Problem, match=f'pip-audit could not read .*: {wanted}$'):
+            audit.ask(path, answering(monkeypatch, None, said))
+
+
+def test_of_findings_in_several_locks_each_is_one_and_none_is_withdrawn():
+    records = {
+        'P-1': {'id': 'P-1', 'aliases': ['C-1'], 'details': 'one'},
+        'P-2': {'id': 'P-2', 'aliases': ['C-1'], 'details': 'two'},
+        'P-3': {'id': 'P-3', 'aliases': ['C-1'], 'details': 'three', 'withdrawn': '2001'},
+    }
+    answers = [
+        {'a': ('1.9', [{'P-1', 'C-1', 'P-3'}]), 'clean': ('1', [])},
+        {'b': ('1', [{'P-2', 'C-1'}])},
+        {'a': ('1.10', [{'P-1', 'C-1'}])},
+    ]
+    [made] = audit.joined(answers, records)
+    assert made['id'] == 'P-1' and made['aliases'] == ['C-1', 'P-2'] and made['text'] == 'one two'
+    assert made['packages'] == {'a': ['1.9', '1.10'], 'b': ['1']}  # as versions are ordered
+    assert audit.joined([], records) == audit.joined([{}], {}) == []
