@@ -115,6 +115,7 @@ def ask(path, server):
 def prose(text):
     """What an advisory says, without addresses and blocks of code, whose words would mislead a rule."""
     text = re.sub(r'```.*?```', ' ', text, flags=re.S)
+    text = re.sub(r'\(?https?://\S*/tensorflow/lite/\S*', ' TFLite ', text)  # some say it by the address alone
     return ' '.join(re.sub(r'\(?https?://\S+', ' ', text).split())
 
 

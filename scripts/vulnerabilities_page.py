@@ -68,7 +68,7 @@ COVERS = """
 - Not looked at: Python 3.6 itself, Debian's packages in the images, NVIDIA's libraries as files, and C libraries
   inside wheels where no advisory names the Python package, as HDF5 in h5py.
 - That Keras runs the code of a `Lambda` layer in a model file, and TensorFlow whatever a graph says, is no fault but
-  how they work, and no advisory counts it.
+  how they work, and no advisory here counts it.
 - The class, and what happens then, come from words in the advisory, by the rules in `scripts/vulnerabilities.toml`.
   "Happens then" is the worst that its text names. It does not say how likely that is.
 """
