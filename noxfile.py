@@ -39,6 +39,7 @@ LOCKS = {
     'cluster': '3.9',
     'project': '3.9',
     'sdists': '3.9',
+    'audit': '3.9',
     'bundle': '3.9',
     'gallery': '3.9',
     'selenium': '3.9',
@@ -137,7 +138,7 @@ def from_debian(session, packages, *programs):
 @nox.session(venv_backend='uv')
 def lint(session):
     """Style; whether what is generated is up to date; what starts clusters and hosted checks, by its schemas."""
-    install_locked(session, 'tools', 'cluster', 'sdists')
+    install_locked(session, 'tools', 'cluster', 'sdists', 'audit')
     kinds = {'python': [], 'sh': []}  # of the scripts without an ending, by their first line
     files = (p for folder in ('.binder', '.ci', 'docker', 'scripts') for p in (ROOT / folder).rglob('*') if p.is_file())
     for path in (p for p in files if p.suffix == '' and p.name != 'Dockerfile'):
@@ -537,6 +538,17 @@ def reproduce(session, kind):
     finally:
         for archive in archives:
             archive.unlink()
+
+
+@nox.session(venv_backend='uv')
+def audit(session):
+    """Known vulnerabilities of what the locks install, by pip-audit; wants a network, or ADVISORIES=folder."""
+    if sys.version_info < (3, 10):
+        session.error('pip-audit wants Python 3.10 or newer: run nox by one.')
+    install_locked(session, 'tools', 'audit')
+    session.run('python', 'scripts/audit.py', *session.posargs)
+    if '--write' in session.posargs:
+        session.run('python', 'scripts/generate.py')
 
 
 @nox.session(venv_backend='uv')

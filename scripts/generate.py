@@ -4,6 +4,7 @@
 - between markers in pages and sources: versions, out of requirements/*.txt and docker/images.toml
 - constraints.txt and constraints_gpu.txt beside the locks of each stack, for `pip install -c`
 - docs/symptoms.md, out of tensorflow_with_keras/symptoms.json; docs/projects.md, out of tests/projects
+- docs/vulnerabilities.md, out of scripts/vulnerabilities.json, which `nox -s audit -- --write` makes
 - the README's tables of recipes, one for each topic, out of the recipes' docstrings; and how many there are
 """
 
@@ -20,7 +21,7 @@ import tomli
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from scripts import projects_page, symptoms_page  # noqa: E402
+from scripts import projects_page, symptoms_page, vulnerabilities_page  # noqa: E402
 from scripts.topics import TOPICS  # noqa: E402
 from tensorflow_with_keras import __version__, doctor, explain, recipe  # noqa: E402
 
@@ -340,6 +341,17 @@ def replace_block(path, text, name, function, settings):
     )
 
 
+def vulnerabilities():
+    """The text of docs/vulnerabilities.md. Raises Problem where the audit that it is of does not fit today's locks."""
+    settings = tomli.loads(read('scripts/vulnerabilities.toml'))
+    results = json.loads(read('scripts/vulnerabilities.json'))
+    today = {name: locked(name) for name in vulnerabilities_page.audited(settings)}
+    for problem in vulnerabilities_page.problems(results, settings, today):
+        raise Problem(f'docs/vulnerabilities.md: {problem}; `nox -s audit -- --write` makes it anew')
+    recipes = {name: vulnerabilities_page.calls(read(f'examples/{name}.py')) for name in recipe.find()}
+    return ''.join(vulnerabilities_page.page(results, settings, recipes))
+
+
 def generate():
     """Path of each generated file, and of each file with a generated block, to its text."""
     settings = load_settings()
@@ -353,6 +365,7 @@ def generate():
     trainings = {name: f'tests/projects/trainings/{name}.py' for name in projects if 'tests' not in projects[name]}
     trainings = {name: ast.get_docstring(ast.parse(read(path))) for name, path in trainings.items()}
     made['docs/projects.md'] = ''.join(projects_page.page(projects, results, trainings))
+    made['docs/vulnerabilities.md'] = vulnerabilities()
     for path, blocks in BLOCKS.items():
         made[path] = read(path)
         for name, function in blocks.items():

@@ -18,8 +18,9 @@ from tensorflow_with_keras import recipe
 ROOT = pathlib.Path(recipe.ROOT)
 SESSIONS = set('default lint tests project projects mutants upstream horovod cluster gpu lock migrate keras3'.split())
 SESSIONS |= {'image(cpu)', 'image(gpu)', 'image(migrate)', 'reproduce(cpu)', 'reproduce(gpu)', 'matrix'}
-SESSIONS |= {'bundle', 'gallery', 'notebooks', 'tensorboard'}
-BY_HAND = {'default', 'gpu', 'mutants', 'matrix'}  # for a person: needs a GPU, or takes long
+SESSIONS |= {'audit', 'bundle', 'gallery', 'notebooks', 'tensorboard'}
+SCHEDULED = {'audit'}  # what it finds changes without a change of ours
+BY_HAND = {'default', 'gpu', 'mutants', 'matrix', *SCHEDULED}  # for a person: needs a GPU, or takes long
 CPU_STACKS = {'tf1.12-keras2.2.4', 'tf1.15-keras2.2.4', 'tf1.15-keras2.3.1'}
 RUNGS = {f'rung({stack})' for stack in CPU_STACKS}
 MATRIX = {f'{what}{stack})' for stack in CPU_STACKS for what in ('tests(', 'upstream(', 'image(cpu, ', 'image(gpu, ')}
@@ -104,6 +105,13 @@ def test_the_matrix_is_hosted_on_a_schedule_and_by_hand():
     [job] = matrix['jobs'].values()
     assert set(job['strategy']['matrix']['session']) == MATRIX
     assert any(step.get('run') == '.tools/bin/nox -s "${{ matrix.session }}"' for step in job['steps'])
+
+
+def test_known_vulnerabilities_are_asked_for_on_a_schedule_and_by_hand():
+    audit = workflow('audit.yml')
+    assert set(audit[True]) == {'schedule', 'workflow_dispatch'}
+    [job] = audit['jobs'].values()
+    assert {f'.tools/bin/nox -s {name}' for name in SCHEDULED} <= {step.get('run') for step in job['steps']}
 
 
 def test_hosted_checks_do_all_that_ci_run_does():
