@@ -174,7 +174,7 @@ def pictures():
 def sentence_pairs():
     """Writes fra-eng/fra.txt into this folder: English, a tab, French."""
     os.makedirs('fra-eng')
-    verbs = [('Go', 'Va'), ('Run', 'Cours'), ('Stop', 'Arrête'), ('Help', 'Aide'), ('Wait', 'Attends')]
+    verbs = [('Go', 'Va'), ('Run', 'Cours'), ('Stop', 'Arrête'), ('Help', 'Aide'), ('Come in', 'Entre donc')]
     with open('fra-eng/fra.txt', 'w', encoding='utf-8') as file:
         for english, french in verbs * 20:
             file.write(f'{english}!\t{french}\u202f!\n')
