@@ -346,18 +346,19 @@ def _cdi():
 
 
 def engines():
-    """Docker and Podman: whether each answers, and whether it says that it can hand a GPU to a container.
+    """Docker and Podman: whether each is installed and answers, and whether it says that it can hand a GPU to a container.
 
     One that says nothing may do it all the same; `gpu.ask` starts a container to see.
     """
     found = []
     for name in ('docker', 'podman'):
-        answers = bool(shutil.which(name)) and _answer([name, 'info']) is not None
+        installed = bool(shutil.which(name))
+        answers = installed and _answer([name, 'info']) is not None
         gpu = False
         if answers:
             runtimes = _answer(['docker', 'info', '--format', '{{json .Runtimes}}']) if name == 'docker' else ''
             gpu = 'nvidia' in (runtimes or '') or _cdi()
-        found.append({'name': name, 'answers': answers, 'gpu': gpu})
+        found.append({'name': name, 'installed': installed, 'answers': answers, 'gpu': gpu})
     return found
 
 
@@ -458,7 +459,9 @@ def text(report):
     if not report['gpus']:
         lines.append('GPU         none')
     for e in report['engines']:
-        state = 'does not answer' if not e['answers'] else 'answers, ' + ('with GPUs' if e['gpu'] else 'lists no GPUs')
+        state = 'does not answer' if e['installed'] else 'is not installed'
+        if e['answers']:
+            state = 'answers, ' + ('with GPUs' if e['gpu'] else 'lists no GPUs')
         lines.append('Engine      %s %s' % (e['name'], state))
     for device in report.get('tensorflow', {}).get('devices', ()):
         lines.append(

@@ -296,6 +296,10 @@ def test_engines_by_what_their_programs_answer(tmp_path, monkeypatch, docker, po
         ('docker', *expected[0]),
         ('podman', *expected[1]),
     ]
+    assert [e['installed'] for e in doctor.engines()] == [says is not None for says in (docker, podman)]
+    said = doctor.text(doctor.examine(with_tensorflow=False))
+    assert ('docker is not installed' in said) == (docker is None)
+    assert ('docker does not answer' in said) == (docker is not None and not expected[0][0])
 
 
 @pytest.mark.parametrize('script, expected', [('echo 15000; echo 79000', [15000, 79000]), ('echo 9; exit 9', [])])
