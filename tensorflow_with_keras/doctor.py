@@ -346,7 +346,7 @@ def _cdi():
 
 
 def engines():
-    """Docker and Podman: whether each is installed and answers, and whether it says that it can hand a GPU to a container.
+    """Docker and Podman: whether each is installed, answers, and says that it can hand a GPU to a container.
 
     One that says nothing may do it all the same; `gpu.ask` starts a container to see.
     """
