@@ -139,9 +139,10 @@ def from_debian(session, packages, *programs):
 def lint(session):
     """Style; whether what is generated is up to date; what starts clusters and hosted checks, by its schemas."""
     install_locked(session, 'tools', 'cluster', 'sdists', 'audit')
-    kinds = {'python': [], 'sh': []}  # of the scripts without an ending, by their first line
-    files = (p for folder in ('.binder', '.ci', 'docker', 'scripts') for p in (ROOT / folder).rglob('*') if p.is_file())
-    for path in (p for p in files if p.suffix == '' and p.name != 'Dockerfile'):
+    kinds = {'python': [], 'sh': []}  # of the scripts without Python's ending, by their first line
+    folders = ('.binder', '.ci', 'benchmarks', 'deploy', 'docker', 'scripts')
+    files = (p for folder in folders for p in (ROOT / folder).rglob('*') if p.is_file())
+    for path in (p for p in files if p.suffix in ('', '.sh', '.sbatch') and p.name != 'Dockerfile'):
         first = path.read_text().split('\n', 1)[0]
         kinds['python' if 'python' in first else 'sh'].append(str(path.relative_to(ROOT)))
     session.run('ruff', 'check', '.', *kinds['python'])

@@ -11,9 +11,9 @@ unset PYTHONHOME               # a cluster's modules set it for another Python
 export PYTHONNOUSERSITE=1      # nor are packages under ~/.local for this one
 export MPLBACKEND="${MPLBACKEND:-Agg}" KERAS_BACKEND="${KERAS_BACKEND:-tensorflow}" TF_CPP_MIN_LOG_LEVEL="${TF_CPP_MIN_LOG_LEVEL:-1}"
 if [ "${ALLOCATOR:-}" != stock ]; then
-  while IFS='=' read -r name value; do
-    case $name in '#'* | '') continue ;; esac
-    eval "export $name=\"\${$name-\$value}\""  # what is set already counts
+  while IFS= read -r line; do
+    case $line in '#'*) continue ;; esac
+    if ! printenv "${line%%=*}" >/dev/null; then export "${line?}"; fi
   done < "$here/docker/allocator.env"
 fi
 exec "$here/python/bin/python3.6" "$@"
