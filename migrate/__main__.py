@@ -151,7 +151,10 @@ def step(environment, module, *words, jobs):
         raise Refused(f'{command[0]} is not there: `make migrate` makes it') from None
     error = jobs.parent / 'error.json'
     if error.exists():
-        found = read_json(error)
+        try:
+            found = read_json(error)
+        except ValueError:  # not even that had room
+            raise Refused(NO_SPACE) from None
         sentence = found['sentence']
         if found.get('unexpected'):
             sentence = f'the step {" ".join((module, *words))} failed: {sentence}'

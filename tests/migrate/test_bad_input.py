@@ -125,6 +125,25 @@ def test_what_shows_when_the_model_is_read(files, tmp_path, model, options, code
     assert got == code and words in sentence and sentence.startswith('error: ')
 
 
+@pytest.mark.parametrize('to', ['onnx', 'keras3'])
+@pytest.mark.parametrize('size', ['8k', '40k', '200k', '1m', '3m', '30m'])
+def test_a_disk_that_is_full_at_any_moment_is_one_sentence(files, tmp_path, size, to):
+    script = (
+        'mount -t tmpfs -o "size=$1" none "$2"; code=0; scripts/front-door migrate || code=$?; '
+        'ls -A "$2"; ls -A "$OUT" 2>/dev/null || true; exit $code'
+    )
+    root = [] if os.getuid() == 0 else ['--user', '--map-root-user']
+    env = {**os.environ, 'MODEL': str(files / 'good.h5'), 'TO': to, 'OUT': str(tmp_path / 'out')}
+    command = ['unshare', *root, '--mount', 'sh', '-euc', script, 'sh', size, tmp_path]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, cwd=ROOT)
+    assert 'Traceback' not in done.stderr
+    if size == '30m':
+        assert done.returncode == 0 and 'proof.json' in done.stdout
+    elif done.returncode != 0 or size == '8k':
+        assert done.returncode == 3 and done.stdout == ''
+        assert done.stderr.strip().split('\n')[-1].startswith('error: the disk is full')
+
+
 def test_that_a_folder_with_other_things_is_left_alone(files, tmp_path):
     out = tmp_path / 'out'
     out.mkdir()
