@@ -18,6 +18,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -364,6 +365,8 @@ def main(engine, image, folder, *local):
     except KeyboardInterrupt:
         return 130
     except OSError as e:
+        if isinstance(e, shutil.Error):  # of a whole tree: a list of all files that could not be copied, with why
+            e = OSError(errno.ENOSPC if os.strerror(errno.ENOSPC) in str(e) else None, str(e.args[0][0][2]))
         full = e.errno in (errno.ENOSPC, errno.EDQUOT)
         reason = 'the disk is full: make room, and run this again' if full else e.strerror or e
         say(f'error: {e.filename + ": " if e.filename else ""}{reason}. Nothing is left behind.')

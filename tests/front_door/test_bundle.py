@@ -247,6 +247,18 @@ def test_without_a_container_there_is_no_bundle_for_gpus(tmp_path):
     assert not (tmp_path / 'out').exists()
 
 
+def test_a_full_disk_is_one_sentence_however_many_files_do_not_fit(python, tmp_path):
+    script = 'mount -t tmpfs -o size=200k none "$1"; code=0; '
+    script += '"$2" "$3" local x:cpu "$1" "$4" "$5" || code=$?; ls -A "$1"; exit $code'
+    root = [] if os.getuid() == 0 else ['--user', '--map-root-user']
+    command = ['unshare'] + root + ['--mount', 'sh', '-euc', script, 'sh', str(tmp_path), python]
+    command += [str(ROOT / 'scripts' / 'bundle'), sys.executable, str(ROOT / 'requirements' / 'cpu.txt')]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    assert done.returncode == 3 and done.stdout == ''
+    assert done.stderr.splitlines()[-1].startswith('error: the disk is full: make room')
+    assert len(done.stderr.splitlines()) == 2, done.stderr
+
+
 def test_packages_that_cannot_be_installed_end_it_and_leave_nothing(python, tmp_path):
     (tmp_path / 'lock.txt').write_text('numpy==1.16.0 --hash=sha256:' + '0' * 64 + '\n')
     command = [python, str(ROOT / 'scripts' / 'bundle'), 'local', 'x:cpu', str(tmp_path / 'out'), sys.executable]
