@@ -36,9 +36,9 @@ EXAMPLES = os.path.join(ROOT, 'examples')
 
 
 def _is_news(message):
-    """Whether a message of TensorFlow's is none of the dozens by which 1.15 says what 2.0 will not have."""
-    has_2_0 = hasattr(getattr(sys.modules.get('tensorflow'), 'compat', None), 'v1')
-    return not (has_2_0 and re.search('is deprecated|contrib module will not be included', message.getMessage()))
+    """Whether a message of TensorFlow's is none of the dozens by which 1.12 and later say what 2.0 will not have."""
+    later = not getattr(sys.modules.get('tensorflow'), '__version__', '1.9.').startswith('1.9.')
+    return not (later and re.search('is deprecated|contrib module will not be included', message.getMessage()))
 
 
 logging.getLogger('tensorflow').addFilter(_is_news)  # here, since a recipe's first lines may use TensorFlow already
