@@ -185,7 +185,7 @@ def test_docker_host_counts_before_the_context(machine, monkeypatch):
 
 
 def test_the_container_is_locked_in_as_every_other_and_runs_the_probe(machine, tmp_path):
-    machine(run='exec %s -' % sys.executable)  # the probe itself, where no driver is
+    machine(run='exec "%s" -' % sys.executable)  # the probe itself, where no driver is
     options, answer, words = gpu.ask('docker', 'an image')
     found = subprocess.run([sys.executable, gpu.PROBE], stdout=subprocess.PIPE, universal_newlines=True).stdout
     assert (options, words) == ([], '') and answer == json.loads(found) == json.loads(NOT_THERE)

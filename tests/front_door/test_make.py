@@ -30,7 +30,7 @@ def bin(tmp_path):
     folder = tmp_path / 'bin'
     for engine in ('docker', 'podman'):
         program(folder, engine, 'exit 1\n')
-    program(folder, 'python3', 'exec %s "$@"\n' % sys.executable)  # some Python of the host
+    program(folder, 'python3', 'exec "%s" "$@"\n' % sys.executable)  # some Python of the host
     if 'BASH_3_2' in os.environ:  # the bash of macOS, where a person has one to try
         (folder / 'bash').symlink_to(os.environ['BASH_3_2'])
     return folder
@@ -72,7 +72,7 @@ def checkout(tmp_path):
 
 def plant_venv(checkout):
     program(checkout / '.venv', 'python', '')
-    program(checkout / '.venv' / 'bin', 'python', 'exec %s "$@"\n' % sys.executable)
+    program(checkout / '.venv' / 'bin', 'python', 'exec "%s" "$@"\n' % sys.executable)
     made_from = (checkout / 'requirements' / 'cpu.txt').read_text() + (checkout / 'docker' / 'dot').read_text()
     (checkout / '.venv' / 'lock.stamp').write_text('%s\n%s' % (checkout, made_from))
 
@@ -109,8 +109,9 @@ def test_help_names_every_target_and_option(call):
         assert word in out
 
 
-def test_list(call):
-    code, out, err = call('make', 'list')
+def test_list(call, checkout):
+    plant_venv(checkout)
+    code, out, err = call('make', 'list', cwd=str(checkout))
     assert code == 0 and err == '' and '\n%s ' % KAPPA in '\n' + out
 
 
@@ -174,7 +175,7 @@ def test_python36_is_one_that_runs_not_a_shim(call, checkout, bin, tmp_path):
     program(bin, 'python3.6', 'echo "pyenv: python3.6: command not found"; exit 127\n')
     code, out, err = call('scripts/front-door', 'python36', cwd=str(checkout))
     assert code == 2 and all(w in err for w in ('Docker', 'pyenv', 'make python36')) and len(err.splitlines()) == 1
-    real = 'exec %s "$@"\n' % sys.executable
+    real = 'exec "%s" "$@"\n' % sys.executable
     program(tmp_path / '.pyenv', 'x', '')
     versions = tmp_path / '.pyenv' / 'versions'
     (versions / '3.6.15').mkdir(parents=True)
@@ -224,7 +225,7 @@ def test_the_environment_is_remade_only_when_the_lock_changes(call, checkout, bi
     assert call('scripts/front-door', 'venv', cwd=str(checkout)) == (0, '', '')
     with open(str(checkout / 'requirements' / 'cpu.txt'), 'a') as f:
         f.write('# changed\n')
-    program(bin, 'python3.6', 'exec %s "$@"\n' % sys.executable)
+    program(bin, 'python3.6', 'exec "%s" "$@"\n' % sys.executable)
     (checkout / '.tools' / 'bin').mkdir(parents=True)
     log = checkout / 'uv.log'
     program(
@@ -245,7 +246,7 @@ case "$1" in venv) mkdir -p .venv/bin; ln -s %s .venv/bin/python;; esac
 
 
 def test_a_project_gets_its_options_word_for_word(call, checkout, bin):
-    program(bin, 'python3.6', 'exec %s "$@"\n' % sys.executable)
+    program(bin, 'python3.6', 'exec "%s" "$@"\n' % sys.executable)
     (checkout / '.tools').mkdir()
     program(checkout / '.tools' / 'bin', 'python', 'printf "%s|" "$@" "$DIR" "$RUN" "$WITHOUT" "$ENGINE" "$PYTHON36"\n')
     shutil.copy(str(checkout / 'requirements' / 'project.txt'), str(checkout / '.tools' / 'project.stamp'))
@@ -358,7 +359,7 @@ def test_gpus_are_handed_to_the_gpu_image(call, checkout, bin, tmp_path, engine,
     log = tmp_path / 'log'
     program(bin, engine, 'case "$1" in run) printf "%%s\\n" "$@" > %s;; esac\n' % log)
     # a machine whose doctor finds nothing wrong
-    program(bin, 'python3', 'case "$*" in *--container*) exit 0;; esac; exec %s "$@"\n' % sys.executable)
+    program(bin, 'python3', 'case "$*" in *--container*) exit 0;; esac; exec "%s" "$@"\n' % sys.executable)
     code, out, err = call('make', 'run-example', 'GPU=1', cwd=str(checkout))
     assert code == 0, err
     args = log.read_text().splitlines()
@@ -485,7 +486,7 @@ def test_a_docker_that_cannot_build_names_the_package_that_it_lacks(
 def test_an_engine_that_nobody_asked_for_gives_way_to_what_works(call, checkout, bin):
     plant_venv(checkout)
     program(bin, 'docker', CANNOT_BUILD)
-    program(bin, 'python3.6', 'exec %s "$@"\n' % sys.executable)
+    program(bin, 'python3.6', 'exec "%s" "$@"\n' % sys.executable)
     code, out, err = call('make', 'run-example', 'EPOCHS=1', cwd=str(checkout))
     assert code == 0 and 'Engine: local, since docker could not build the image' in err and 'test_kappa' in out
     assert call('make', 'run-example', 'EPOCHS=1', 'ENGINE=docker', cwd=str(checkout))[0] == 2
@@ -645,7 +646,7 @@ def test_a_quotation_mark_that_is_never_closed_is_one_sentence(call, checkout, t
 
 
 def test_args_of_blanks_alone_are_none(call, checkout, bin):
-    program(bin, 'python3', 'case "$*" in *--check*) echo "$@" >&2; exit 3;; esac; exec %s "$@"\n' % sys.executable)
+    program(bin, 'python3', 'case "$*" in *--check*) echo "$@" >&2; exit 3;; esac; exec "%s" "$@"\n' % sys.executable)
     code, out, err = call('scripts/front-door', 'run', cwd=str(checkout), ARGS='  ')
     assert (code, out, err) == (3, '', '-m tensorflow_with_keras run --check %s\n' % KAPPA)
 
@@ -666,7 +667,7 @@ CANNOT_PULL = 'case "$1" in image) exit 1;; pull) printf "%s\\n" >&2; exit 1;; e
 def test_who_named_no_engine_runs_on_without_the_base_image_and_reads_one_line(call, checkout, bin):
     plant_venv(checkout)
     program(bin, 'docker', CANNOT_PULL)
-    program(bin, 'python3.6', 'exec %s "$@"\n' % sys.executable)
+    program(bin, 'python3.6', 'exec "%s" "$@"\n' % sys.executable)
     code, out, err = call('make', 'run-example', 'EPOCHS=1', cwd=str(checkout))
     assert code == 0 and 'test_kappa' in out
     base = re.search('^ARG (?:RUNTIME|BUILDER)_BASE=(.*)@', (checkout / 'Dockerfile.cpu').read_text(), re.M).group(1)
@@ -705,7 +706,7 @@ def test_a_base_that_is_here_is_not_pulled(call, checkout, bin, tmp_path):
 
 POSIX = 'bash cat cmp cp cut dirname env expand find grep id make mkdir pwd rm sed sh sleep sort tr uname'.split()
 SHASUM = """while [ $# -gt 0 ]; do case "$1" in -a) [ "$2" = 256 ] || exit 1; shift 2;; *) break;; esac; done
-exec %s "$@"
+exec "%s" "$@"
 """ % shutil.which('sha256sum')
 
 
@@ -878,7 +879,7 @@ def test_the_fingerprint_of_an_image_is_the_same_by_either_tool(call, checkout, 
 
 def test_on_macos_without_docker_the_sentence_says_what_to_start(call, checkout, bin, macos):
     plant_venv(checkout)
-    program(bin, 'python3.6', 'exec %s "$@"\n' % sys.executable)
+    program(bin, 'python3.6', 'exec "%s" "$@"\n' % sys.executable)
     program(bin, 'docker', 'exit 1\n')
     code, out, err = call('scripts/front-door', 'run', cwd=str(checkout), path=macos)
     assert code == 2 and len(err.splitlines()) == 2 and 'this is Darwin arm64: start Docker or Podman' in err
@@ -897,7 +898,7 @@ def test_without_flock_only_one_makes_the_environment(call, checkout, bin, macos
     """Two at once, the first of which takes a second: the second finds what the first has made."""
     program(bin, 'uname', 'echo Linux x86_64\n')
     program(bin, 'docker', 'exit 1\n')
-    program(bin, 'python3.6', 'exec %s "$@"\n' % sys.executable)
+    program(bin, 'python3.6', 'exec "%s" "$@"\n' % sys.executable)
     (checkout / '.tools' / 'bin').mkdir(parents=True)
     shutil.copy(str(checkout / 'requirements' / 'uv.txt'), str(checkout / '.tools' / 'uv.stamp'))
     log = checkout / 'uv.log'
@@ -910,7 +911,7 @@ esac
     program(checkout / '.tools' / 'bin', 'uv', uv % log)
     os.symlink(shutil.which('chmod'), str(tmp_path / 'few tools' / 'chmod'))
     # any Python that is new enough to run uv with
-    program(bin, 'python3', 'case "$2" in *"< (3, 9)"*) exit 0;; esac; exec %s "$@"\n' % sys.executable)
+    program(bin, 'python3', 'case "$2" in *"< (3, 9)"*) exit 0;; esac; exec "%s" "$@"\n' % sys.executable)
     with ThreadPoolExecutor(2) as pool:
         ends = list(pool.map(lambda _: call('scripts/front-door', 'venv', cwd=str(checkout), path=macos), range(2)))
     assert [code for code, _, _ in ends] == [0, 0], ends

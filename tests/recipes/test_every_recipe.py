@@ -41,6 +41,7 @@ APART.set_forkserver_preload(['keras', 'pytest'])
 
 def command_line(command, messages):
     """`python -m tensorflow_with_keras` with these arguments; what it writes to standard error goes to a file."""
+    sys.stderr.flush()  # what the process that this is a fork of has not written yet
     with open(messages, 'w') as f:
         os.dup2(f.fileno(), 2)
     sys.exit(__main__.main(command))
