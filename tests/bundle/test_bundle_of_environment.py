@@ -159,7 +159,7 @@ def test_the_environment_that_was_packed_is_as_it_was(environment):
     """Environments share files with uv's cache: what was altered in the moved one must not be altered here."""
     code = (
         'import base64, hashlib, pkg_resources\n'
-        'for d in pkg_resources.working_set:\n'
+        'for d in (d for d in pkg_resources.working_set if d.key != "horovod"):\n'  # that is built in it
         '    for name, sum, _ in (line.rsplit(",", 2) for line in d.get_metadata_lines("RECORD")):\n'
         '        if sum.startswith("sha256="):\n'
         '            with open(d.location + "/" + name.strip(chr(34)), "rb") as f:\n'
