@@ -205,12 +205,16 @@ def main(argv):
 
 
 if __name__ == '__main__':
+    trains = sys.argv[1:2] == ['run']
     try:
-        code = main(sys.argv[1:])
-        sys.stdout.flush()
+        try:
+            code = main(sys.argv[1:])
+        except SystemExit as end:
+            code = end.code
+        sys.stdout.flush()  # here, where it can still be told that nobody reads
         sys.exit(code)
     except KeyboardInterrupt:
         sys.exit(recipe.INTERRUPTED)
     except BrokenPipeError:  # as in `make list | head`; Python would say so once more when it flushes at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(recipe.FAILED if sys.argv[1:2] == ['run'] else 0)  # who only reads has read enough
+        sys.exit(recipe.FAILED if trains else 0)  # who only reads has read enough

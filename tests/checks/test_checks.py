@@ -5,6 +5,7 @@
 
 import hashlib
 import importlib.util
+import os
 import pathlib
 import re
 import subprocess
@@ -46,7 +47,9 @@ def asked(tmp_path, monkeypatch):
 
 
 def nox(*arguments):
-    done = subprocess.run([sys.executable, '-m', 'nox', *arguments], cwd=ROOT, capture_output=True, text=True)
+    plain = {**{k: v for k, v in os.environ.items() if k != 'FORCE_COLOR'}, 'NO_COLOR': '1'}
+    command = [sys.executable, '-m', 'nox', *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=plain)
     return done.returncode, done.stdout + done.stderr
 
 
