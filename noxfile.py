@@ -16,6 +16,9 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = True
 nox.options.sessions = ['default']
 
+# Where this is set, each of the hundreds of processes below would compile TensorFlow and Keras anew: 4.5 s for 2.
+os.environ.pop('PYTHONDONTWRITEBYTECODE', None)
+
 ROOT = pathlib.Path(__file__).parent
 FRONT_DOOR = str(ROOT / 'scripts' / 'front-door')
 LOCKS = {
