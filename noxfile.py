@@ -1,5 +1,6 @@
 """Every check that a person or CI runs; `nox -l` lists them. Plain `nox` runs the session `default`."""
 
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -45,7 +46,6 @@ LOCKS = {
     'audit': '3.9',
     'bundle': '3.9',
     'gallery': '3.9',
-    'selenium': '3.9',
     'migrate_old': '3.6',
     'migrate_new': '3.12',
     'migrate_tf': '3.12',
@@ -268,8 +268,8 @@ def notebooks(session):
 @nox.session(venv_backend='uv')
 def tensorboard(session):
     """`make tensorboard` in a headless Chromium, the embedding projector included; and bad input."""
-    from_debian(session, ['chromium', 'chromium-driver'], CHROMIUM, 'chromedriver')
-    install_locked(session, 'tools', 'selenium')
+    from_debian(session, ['chromium'], CHROMIUM)
+    install_locked(session, 'gallery')
     session.run(FRONT_DOOR, 'venv', external=True, env={'ENGINE': 'local'})
     tests = [] if any(each.startswith('tests/') for each in session.posargs) else ['tests/tensorboard']
     session.run('python', '-m', 'pytest', '-q', *tests, *session.posargs)
@@ -561,8 +561,10 @@ def lock(session):
     install_locked(session, 'uv')
     check, args = '--check' in session.posargs, [a for a in session.posargs if a != '--check']
     work = pathlib.Path(session.create_tmp())
-    stale = []
-    for name, python in LOCKS.items():
+
+    def remake(name):
+        """Whether the lock was another one than its .in gives."""
+        python = LOCKS[name]
         locked = ROOT / 'requirements' / f'{name}.txt'
         made = work / f'{name.replace("/", "-")}.txt'
         begin = locked if locked.exists() or '/' not in name else locked.parent.parent.parent / 'cpu.txt'
@@ -597,10 +599,14 @@ def lock(session):
             str(made),
             env={'HOROVOD_WITHOUT_PYTORCH': '1'},  # else its setup.py asks for cffi, too
         )
-        if not locked.exists() or made.read_bytes() != locked.read_bytes():
-            stale.append(name)
-            if not check:
-                shutil.copy(made, locked)
+        stale = not locked.exists() or made.read_bytes() != locked.read_bytes()
+        if stale and not check:
+            shutil.copy(made, locked)
+        return stale
+
+    # one is made after another, since a lock may read those before it; to compare them is mostly to wait for answers
+    with concurrent.futures.ThreadPoolExecutor(4 if check else 1) as pool:
+        stale = [name for name, each in zip(LOCKS, pool.map(remake, LOCKS)) if each]
     if check and stale:
         session.error(f'the lock is stale for: {", ".join(stale)}; `nox -s lock` remakes it')
     session.log(f'remade: {", ".join(stale)}' if stale else 'every .txt agrees with its .in')

@@ -4,28 +4,13 @@ import functools
 import http.server
 import os
 import pathlib
-import shutil
 import threading
 
 import pytest
-from playwright import sync_api
+from chromium import browser  # noqa: F401, a fixture
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 OUT = pathlib.Path(os.environ.get('GALLERY', ROOT / 'runs' / 'gallery'))
-# as root and without a display; and asking nobody for anything
-FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking']
-FLAGS += ['--disable-component-update', '--disable-sync']
-NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
-
-
-def find_browser():
-    """Path of a Chromium. Ends the test with a sentence where there is none."""
-    named = os.environ.get('CHROMIUM')
-    found = shutil.which(named) if named else next(filter(None, map(shutil.which, NAMES)), None)
-    if not found:
-        what = f'CHROMIUM={named} is no program' if named else 'there is no Chromium here'
-        pytest.fail(f'{what}: `apt-get install chromium` brings one, or name one in CHROMIUM.', pytrace=False)
-    return found
 
 
 @pytest.fixture(scope='session')
@@ -53,18 +38,8 @@ def address(site):
         server.shutdown()
 
 
-@pytest.fixture(scope='session')
-def browser():
-    """A Chromium, with a profile of its own."""
-    path = find_browser()
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def open_page(browser, address):
+def open_page(browser, address):  # noqa: F811
     """Opens a page of the site: a function of its path, and of settings of the browser's context."""
     contexts = []
 

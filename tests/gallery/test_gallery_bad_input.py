@@ -15,7 +15,8 @@ import time
 
 import pytest
 from bs4 import BeautifulSoup
-from conftest import ROOT, find_browser
+from chromium import find_browser
+from conftest import ROOT
 
 RECIPES = ['data/tfrecords', 'metrics/roc_auc', 'training/saliency']
 PYTHON = f"""#!{sys.executable}

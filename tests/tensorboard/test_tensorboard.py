@@ -1,5 +1,6 @@
 """`make tensorboard` as a person meets it: in a browser, and on bad input."""
 
+import base64
 import contextlib
 import os
 import pathlib
@@ -12,16 +13,10 @@ import time
 import urllib.request
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.support.ui import WebDriverWait
+from chromium import browser  # noqa: F401, a fixture
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 RUNS = ROOT / 'runs'
-CHROMIUM = next(filter(None, map(shutil.which, ('google-chrome', 'chromium', 'chromium-browser'))), None)
-# as root, without a GPU, and asking nothing of the network; WebGL, which the projector draws with, by the CPU
-FLAGS = """--headless=new --no-sandbox --disable-quic --no-first-run --disable-background-networking --disable-sync
-    --disable-component-update --use-angle=swiftshader --enable-unsafe-swiftshader --window-size=1300,1000""".split()
 
 
 def environment(**more):
@@ -102,38 +97,33 @@ def answers(address):
 
 
 @pytest.fixture
-def browser(tmp_path):
-    if not CHROMIUM or not shutil.which('chromedriver'):
-        pytest.fail('there is no Chromium with its driver here: install the packages chromium and chromium-driver')
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in [*FLAGS, f'--user-data-dir={tmp_path / "profile"}']:
-        options.add_argument(flag)
-    options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
-    driver = webdriver.Chrome(options=options, service=Service(shutil.which('chromedriver')))
-    yield driver
-    driver.quit()
+def page(browser):  # noqa: F811
+    """A page of a context of its own, and in `complaints` what it says of errors."""
+    context = browser.new_context(viewport={'width': 1300, 'height': 1000})
+    page = context.new_page()
+    page.set_default_timeout(120_000)
+    page.complaints = []
+    page.on('pageerror', lambda error: page.complaints.append(str(error)))
+    page.on('console', lambda said: page.complaints.append(said.text) if said.type == 'error' else None)
+    yield page
+    context.close()
 
 
-def everything(driver):
-    """What a person can read on the page, in the shadows of its elements too."""
-    return driver.execute_script("""
-        const texts = [];
-        const walk = node => {
-          if (node.nodeType === 3 && node.parentElement && node.parentElement.offsetParent) texts.push(node.data);
-          if (node.shadowRoot) walk(node.shadowRoot);
-          node.childNodes.forEach(walk);
-        };
-        walk(document.body);
-        return texts.join(' ').replace(/\\s+/g, ' ');""")
+EVERYTHING = """() => {
+  // what a person can read on the page, in the shadows of its elements too
+  const texts = [];
+  const walk = node => {
+    if (node.nodeType === 3 && node.parentElement && node.parentElement.offsetParent) texts.push(node.data);
+    if (node.shadowRoot) walk(node.shadowRoot);
+    node.childNodes.forEach(walk);
+  };
+  walk(document.body);
+  return texts.join(' ').replace(/\\s+/g, ' ');
+}"""
 
 
-def wait(driver, condition):
-    return WebDriverWait(driver, 120, 0.5).until(condition)
-
-
-def complaints(driver):
-    return [line['message'] for line in driver.get_log('browser') if line['level'] == 'SEVERE']
+def wait_for(page, words):
+    page.wait_for_function(f'words => ({EVERYTHING})().includes(words)', arg=words, polling=500)
 
 
 def test_without_a_log_it_says_which_recipes_write_one(empty):
@@ -209,48 +199,43 @@ def test_ctrl_c_ends_it_and_leaves_nothing(recipes, tmp_path):
         assert 'Traceback' not in process.stderr.read() and not answers(address)
 
 
-def test_the_scalars_of_every_epoch_show(recipes, browser):
+def test_the_scalars_of_every_epoch_show(recipes, page):
     with started(recipes / 'observe-tensorboard_summaries') as (_, address):
-        browser.get(f'{address}/#scalars')
-        wait(browser, lambda b: 'epoch/val_acc' in everything(b) or 'val_acc' in everything(b))
-        text = everything(browser)
+        page.goto(f'{address}/#scalars')
+        wait_for(page, 'val_acc')
+        text = page.evaluate(EVERYTHING)
         for tag in ('loss', 'acc', 'val_loss', 'val_acc'):
             assert re.search(rf'\b(epoch/)?{tag}\b', text), tag
         # a curve of four epochs for each of the four
-        count = 'return document.querySelectorAll("svg .scatterPlot, vz-line-chart, vz-line-chart2").length'
-        assert wait(browser, lambda b: b.execute_script(count) >= 4)
-        for page, words in (('histograms', 'kernels/conv'), ('images', 'first_filter')):
-            browser.get(f'{address}/#{page}')
-            wait(browser, lambda b, words=words: words in everything(b))
-        assert complaints(browser) == []
+        curves = 'svg .scatterPlot, vz-line-chart, vz-line-chart2'
+        page.wait_for_function('curves => document.querySelectorAll(curves).length >= 4', arg=curves, polling=500)
+        for tab, words in (('histograms', 'kernels/conv'), ('images', 'first_filter')):
+            page.goto(f'{address}/#{tab}')
+            wait_for(page, words)
+        assert page.complaints == []
 
 
-def dark(driver):
-    """How many pixels of the plot are dark grey: the strokes of digits are, and coloured points are not."""
-    return driver.execute_async_script(
-        """
-        const [png, done] = arguments;
-        const box = document.querySelector('#scatter').getBoundingClientRect();
-        const image = new Image();
-        image.onload = () => {
-          const canvas = document.createElement('canvas');
-          [canvas.width, canvas.height] = [image.width, image.height];
-          const context = canvas.getContext('2d');
-          context.drawImage(image, 0, 0);
-          const pixels = context.getImageData(box.left, box.top + 60, box.width - 60, box.height - 60).data;
-          let count = 0;
-          for (let i = 0; i < pixels.length; i += 4) {
-            const three = pixels.slice(i, i + 3);
-            if (Math.max(...three) < 110 && Math.max(...three) - Math.min(...three) < 12) count++;
-          }
-          done(count);
-        };
-        image.src = 'data:image/png;base64,' + png;""",
-        driver.get_screenshot_as_base64(),
-    )
+DARK = """async png => {
+  // how many pixels of the plot are dark grey: the strokes of digits are, and coloured points are not
+  const box = document.querySelector('#scatter').getBoundingClientRect();
+  const image = new Image();
+  image.src = 'data:image/png;base64,' + png;
+  await image.decode();
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [image.width, image.height];
+  const context = canvas.getContext('2d');
+  context.drawImage(image, 0, 0);
+  const pixels = context.getImageData(box.left, box.top + 60, box.width - 60, box.height - 60).data;
+  let count = 0;
+  for (let i = 0; i < pixels.length; i += 4) {
+    const three = pixels.slice(i, i + 3);
+    if (Math.max(...three) < 110 && Math.max(...three) - Math.min(...three) < 12) count++;
+  }
+  return count;
+}"""
 
 
-def test_the_projector_shows_a_picture_and_a_label_for_every_point(recipes, browser, tmp_path):
+def test_the_projector_shows_a_picture_and_a_label_for_every_point(recipes, page, tmp_path):
     folder = recipes / 'observe-embedding_projector'
     bare = tmp_path / 'without pictures'
     shutil.copytree(folder, bare)
@@ -260,16 +245,14 @@ def test_the_projector_shows_a_picture_and_a_label_for_every_point(recipes, brow
     seen = {}
     for each in (folder, bare):
         with started(each, PORT=free_port()) as (_, address):  # another address, which no cache knows
-            browser.get(f'{address}/#projector')
-            wait(browser, lambda b: f'Points: {len(rows) - 1} Dimension: 16' in everything(b))
-            labels = 'return document.querySelector("vz-projector").dataSet.points.map(p => p.metadata)'
-            labels = browser.execute_script(labels)
+            page.goto(f'{address}/#projector')
+            wait_for(page, f'Points: {len(rows) - 1} Dimension: 16')
+            labels = page.evaluate('document.querySelector("vz-projector").dataSet.points.map(p => p.metadata)')
             assert [[str(label[name]) for name in rows[0]] for label in labels] == rows[1:]
             time.sleep(3)  # until it is drawn
-            seen[each] = dark(browser)
+            seen[each] = page.evaluate(DARK, base64.b64encode(page.screenshot()).decode())
             # a person clicks a point
-            browser.execute_script('document.querySelector("vz-projector").notifySelectionChanged([7])')
-            card = f'digit {rows[8][0]} predicted {rows[8][1]}'
-            wait(browser, lambda b, card=card: card in everything(b))
-            assert complaints(browser) == []
+            page.evaluate('document.querySelector("vz-projector").notifySelectionChanged([7])')
+            wait_for(page, f'digit {rows[8][0]} predicted {rows[8][1]}')
+            assert page.complaints == []
     assert seen[folder] > 1000 and seen[bare] < seen[folder] / 10, seen
