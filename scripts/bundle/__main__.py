@@ -11,6 +11,7 @@ the image it holds PYTHON with the packages of LOCK and the recipes, which run f
 
 import contextlib
 import errno
+import glob
 import gzip
 import hashlib
 import io
@@ -171,6 +172,8 @@ def bill(found, name, version, label):
         about = {'type': ComponentType.FILE, 'hashes': sums, 'bom_ref': library['path']}
         if library['path'].startswith(NVIDIA.rstrip('*')):
             about['supplier'] = OrganizationalEntity(name='NVIDIA')
+        if 'origin' in library:
+            about['properties'] = [Property(name='copied from', value=library['origin'])]
         parts.append(Component(name=library['path'], **about))
     bom.components.update(parts)
     bom.register_dependency(image, parts)
@@ -262,12 +265,16 @@ def bundle_environment(image, folder, python, lock):
         libraries = environment.fill(top, python, lock, EPOCH)
         if libraries is None:
             raise Failed(f'the packages of {lock} could not be installed (see above).')
-        inside = [str(top / 'python3.6'), '-', *map(str, libraries)]
+        copies = {str(top / 'python' / 'lib' / library.name): str(library) for library in libraries}
+        inside = [str(top / 'python3.6'), '-', *map(glob.escape, copies)]
         found = json.loads(
             subprocess.run(
                 inside, input=(HERE / 'inventory.py').read_bytes(), stdout=subprocess.PIPE, check=True
             ).stdout
         )
+        for library in found['libraries']:
+            library['origin'] = copies[library['path']]
+            library['path'] = str(pathlib.Path(library['path']).relative_to(top))
         packages = {environment.package_of(library) for library in libraries}
         found['debian'] = [each for each in found['debian'] if each['name'] in packages]
         bom = bill(found, image.split(':')[0], version, name)

@@ -632,7 +632,10 @@ def find_date(project, code, wanted):
     paths = [*code.files, *(project.directory / s for s in project.sources if (project.directory / s).is_file())]
     newest = max(paths, key=lambda p: p.stat().st_mtime)
     date = datetime.datetime.fromtimestamp(newest.stat().st_mtime, datetime.timezone.utc).date()
-    return date.isoformat(), f'its newest file, {newest.relative_to(project.directory)}'
+    origin = f'its newest file, {newest.relative_to(project.directory)}'
+    if date.year > 2019:  # TensorFlow 1.x is older: this is rather the day of a copy
+        origin += '; DATE=2018-11-30 or the like names the day that it worked on'
+    return date.isoformat(), origin
 
 
 # --- all of it

@@ -141,8 +141,10 @@ def test_the_glibc_that_is_asked_for_is_what_the_files_need(environment):
 def test_every_library_of_debian_that_came_along_has_its_package_in_the_bill(environment):
     parts = json.loads((environment / 'sbom.cdx.json').read_text())['components']
     names = {each['name'] for each in parts if 'deb/' in each.get('purl', '')}
-    came = [each['name'] for each in parts if each['type'] == 'file']
-    assert all((environment / 'python/lib' / os.path.basename(path)).is_file() for path in came)
+    files = [each for each in parts if each['type'] == 'file']
+    sums = dict(line.split('  ', 1)[::-1] for line in (environment / 'SHA256SUMS').read_text().splitlines())
+    assert [each['hashes'] for each in files] == [[{'alg': 'SHA-256', 'content': sums[f['name']]}] for f in files]
+    came = [{p['name']: p['value'] for p in each['properties']}['copied from'] for each in files]
     assert not any('supplier' in each for each in parts)
     if shutil.which('dpkg-query'):
         owners = set()

@@ -240,10 +240,17 @@ def test_gzip_has_no_time_in_it(make, tmp_path):
     assert content[4:8] == b'\0' * 4 and content[3] == 0 and gzip.decompress(content)
 
 
-def test_without_a_container_there_is_no_bundle_for_gpus(tmp_path):
-    command = ['make', '--no-print-directory', 'bundle', 'ENGINE=local', 'KIND=gpu', 'OUT=' + str(tmp_path / 'out')]
+@pytest.mark.parametrize(
+    'option, words',
+    [
+        ('KIND=gpu', 'without a container a bundle is for CPUs: '),
+        ('EXAMPLE=distributed/horovod', 'distributed/horovod needs Horovod, which is compiled for the machine '),
+    ],
+)
+def test_without_a_container_there_is_no_bundle_for_gpus_or_with_horovod(option, words, tmp_path):
+    command = ['make', '--no-print-directory', 'bundle', 'ENGINE=local', option, 'OUT=' + str(tmp_path / 'out')]
     done = subprocess.run(command, stderr=subprocess.PIPE, universal_newlines=True, cwd=str(ROOT))
-    assert done.returncode != 0 and 'error: without a container a bundle is for CPUs: ' in done.stderr
+    assert done.returncode != 0 and 'error: ' + words in done.stderr
     assert not (tmp_path / 'out').exists()
 
 

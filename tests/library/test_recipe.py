@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -524,3 +525,18 @@ def test_a_training_whose_reader_is_gone_has_failed(tmp_path):
     done = subprocess.run(train, stdout=write, stderr=subprocess.PIPE, universal_newlines=True, env=environment())
     os.close(write)
     assert done.returncode == recipe.FAILED and 'Traceback' not in done.stderr
+
+
+@pytest.mark.parametrize(
+    'arguments, code',
+    [(['list'], 0), (['doctor', '--no-tensorflow', '--json'], recipe.FAILED), (['inspect', 'MODEL'], recipe.FAILED)],
+)
+def test_an_answer_that_nobody_reads_is_no_verdict(arguments, code, tmp_path):
+    model = str(tmp_path / 'model.h5')
+    keras.models.Sequential([keras.layers.Dense(1, input_shape=(1,))]).save(model)
+    read, write = os.pipe()
+    os.close(read)
+    ask = command(*[model if each == 'MODEL' else each for each in arguments])
+    done = subprocess.run(ask, stdout=write, stderr=subprocess.PIPE, universal_newlines=True, env=environment())
+    os.close(write)
+    assert done.returncode == code and 'Traceback' not in done.stderr

@@ -228,7 +228,9 @@ def test_the_date_is_that_of_the_option_else_the_commit_else_the_newest_file(mak
     folder = make({'old.py': '', 'results.csv': ''}, day='2018-03-04')
     os.utime(folder / 'results.csv')  # of today: made by a run
     project = look.look({'DIR': str(folder)})
-    assert (project.date, 'newest file' in project.date_from) == ('2018-03-04', True)
+    assert (project.date, project.date_from) == ('2018-03-04', 'its newest file, old.py')
+    os.utime(folder / 'old.py')  # all of it was copied today
+    assert 'its newest file, old.py; DATE=2018-11-30 or the like' in look.look({'DIR': str(folder)}).date_from
     assert look.look({'DIR': str(folder), 'DATE': '2017-12-24'}).date == '2017-12-24'
     environment = dict(os.environ, GIT_COMMITTER_DATE='2018-01-02T12:00:00Z', GIT_CONFIG_GLOBAL='/dev/null')
     identity = ['-c', 'user.name=x', '-c', 'user.email=x@example.org']
