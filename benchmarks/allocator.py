@@ -1,9 +1,10 @@
 """What it saves that freed memory stays with the process (docs/memory.md): each training with it and without, in turn.
 
-.venv/bin/python benchmarks/allocator.py [--rounds N] [--threads N] [--data-dir DIR] [WORKLOAD …]
+.venv/bin/python benchmarks/allocator.py [--rounds N] [--threads N] [--data-dir DIR] [--preload FILE …] [WORKLOAD …]
 
 Prints for each workload medians of N rounds without and with it, and the ratio: seconds of training, seconds of
-processor time of the whole process, page faults, and peak memory in MB. Run it on a quiet machine.
+processor time of the whole process, page faults, and peak memory in MB. With --preload another allocator takes its
+turn, too, without our settings. Run it on a quiet machine.
 """
 
 import argparse
@@ -32,9 +33,16 @@ def settings():
         return dict(re.findall(r'^([A-Z_]+)=(.*)$', file.read(), re.M))
 
 
+def loads(file):
+    """Whether a process has this library where it is preloaded; else the linker only warns, and stock would be measured."""
+    command = [sys.executable, '-c', 'print(open("/proc/self/maps").read())']
+    environment = dict(os.environ, LD_PRELOAD=os.path.abspath(file))
+    return os.path.realpath(file) in subprocess.check_output(command, env=environment, stderr=subprocess.DEVNULL).decode()
+
+
 def measure(command, variables):
     """Seconds of training, of processor time, page faults and peak memory in MB of one run in a process of its own."""
-    environment = {name: value for name, value in os.environ.items() if name not in settings()}
+    environment = {name: value for name, value in os.environ.items() if name not in [*settings(), 'LD_PRELOAD']}
     environment.update(variables)
     with tempfile.TemporaryDirectory() as out:
         line = [sys.executable, '-m', 'tensorflow_with_keras', 'run', *command, '--out', out, '--verbose', '0']
@@ -52,24 +60,33 @@ def main():
     p.add_argument('--rounds', type=int, default=7)
     p.add_argument('--threads', type=int, help='of TensorFlow (default: one for each core)')
     p.add_argument('--data-dir', help='where mnist.npz lies')
+    p.add_argument('--preload', metavar='FILE', action='append', default=[], help='a library that is loaded first')
     p.add_argument('workloads', nargs='*', metavar='WORKLOAD', help='of %s' % ', '.join(WORKLOADS))
     args = p.parse_args()
     unknown = sorted(set(args.workloads) - set(WORKLOADS))
     if unknown:
         p.error('there is no workload %s; there are %s' % (', '.join(unknown), ', '.join(WORKLOADS)))
+    for file in args.preload:
+        if not loads(file):
+            p.error('no process loads %s: name a shared library' % file)
+    variants = {'stock': {}, 'kept': settings()}
+    variants.update((os.path.basename(file), {'LD_PRELOAD': os.path.abspath(file)}) for file in args.preload)
     options = ['--threads', str(args.threads)] if args.threads else []
     options += ['--data-dir', args.data_dir] if args.data_dir else []
     for name in args.workloads or WORKLOADS:
         rounds = []
         for n in range(args.rounds):
             print('%s: round %d of %d' % (name, n + 1, args.rounds), file=sys.stderr)
-            rounds.append([measure(WORKLOADS[name] + options, each) for each in ({}, settings())])
+            rounds.append({each: measure(WORKLOADS[name] + options, variants[each]) for each in variants})
         for i, what in enumerate(('training, s', 'processor, s', 'page faults', 'peak memory, MB')):
-            stock, kept = ([r[j][i] for r in rounds] for j in (0, 1))
-            ratios = sorted(a / b for a, b in zip(stock, kept))
-            line = '%-12s %-16s stock %10.1f  kept %10.1f  ratio %.2f (%.2f to %.2f)'
-            middle = statistics.median(stock), statistics.median(kept), statistics.median(ratios)
-            print(line % (name, what, *middle, ratios[0], ratios[-1]), flush=True)
+            stock = [one['stock'][i] for one in rounds]
+            print('%-12s %-16s stock %10.1f' % (name, what, statistics.median(stock)), flush=True)
+            for each in list(variants)[1:]:
+                found = [one[each][i] for one in rounds]
+                ratios = sorted(a / b for a, b in zip(stock, found))
+                line = '%-12s %-16s %s %10.1f  ratio %.2f (%.2f to %.2f)'
+                middle = statistics.median(found), statistics.median(ratios)
+                print(line % ('', '', each, *middle, ratios[0], ratios[-1]), flush=True)
 
 
 if __name__ == '__main__':

@@ -11,11 +11,12 @@ step, processor time a step, and the ratio of seconds to that of arrays with all
 import argparse
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
 import time
+
+import allocator
 
 WAYS = ('arrays', 'dataset', 'constant')
 BATCH, SAMPLES, WARM = 128, 60 * 128, 5
@@ -73,9 +74,7 @@ def main():
         print(json.dumps(one_run(args.one[0], int(args.one[1]) or None, args.steps)))
         return
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    with open(os.path.join(root, 'docker', 'allocator.env')) as file:
-        environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL='2', PYTHONPATH=root)
-        environment.update(re.findall(r'^([A-Z_]+)=(.*)$', file.read(), re.M))
+    environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL='2', PYTHONPATH=root, **allocator.settings())
     variants = [(way, threads) for threads in (0, 1) for way in WAYS]
     found = {variant: [] for variant in variants}
     for n in range(args.rounds):
