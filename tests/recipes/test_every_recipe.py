@@ -1,6 +1,7 @@
 """What every recipe owes: its docstring, its length, its test, the number that it names, and the same bits twice."""
 
 import ast
+import functools
 import json
 import multiprocessing
 import os
@@ -108,22 +109,33 @@ def test_it_has_a_test_of_its_own(name):
     assert os.path.exists(os.path.join(ROOT, 'tests', 'recipes', topic, 'test_%s.py' % file)), RULES
 
 
+@pytest.fixture(scope='module')
+def by_command_line(tmp_path_factory):
+    """Runs a recipe with one thread, as a person does, once: a function of its name to exit code, messages, folder."""
+
+    @functools.lru_cache(maxsize=None)
+    def run(name):
+        out = tmp_path_factory.mktemp('runs')
+        command = ['run', name, '--threads', '1', '--verbose', '0', '--out', str(out)]
+        process = APART.Process(target=command_line, args=(command, str(out / 'stderr')))
+        process.start()
+        process.join()
+        return process.exitcode, (out / 'stderr').read_text(), out / name.replace('/', '-')
+
+    return run
+
+
 @of_one_process
-def test_with_one_thread_it_reaches_what_it_says_and_gives_the_same_bits_twice(name, digits, load_recipe, tmp_path):
-    messages = tmp_path / 'stderr'
-    command = ['run', name, '--threads', '1', '--verbose', '0', '--out', str(tmp_path)]
-    process = APART.Process(target=command_line, args=(command, str(messages)))
-    process.start()
-    process.join()
-    # TensorFlow warns of an allocation by what memory is free just now, which is for the machine and not for the recipe
-    text = re.sub(OTHER_PROCESS, '', messages.read_text())
+def test_it_says_nothing_of_errors_and_reaches_what_its_docstring_says(name, by_command_line):
+    code, text, folder = by_command_line(name)
+    text = re.sub(OTHER_PROCESS, '', text)
     if tf.__version__.startswith('1.12.'):
         text = re.sub(CLOSED_BEFORE, '', text)
+    # TensorFlow warns of an allocation by what memory is free just now, which is for the machine and not for the recipe
     said = [line for line in text.splitlines() if 'exceeds 10% of system memory' not in line]
-    assert (process.exitcode, said) == (0, [])
-    folder = tmp_path / name.replace('/', '-')
-    first = json.loads((folder / 'result.json').read_text())['metrics']
-    assert all(isinstance(v, (int, float)) or v is None or (folder / v).exists() for v in first.values())
+    assert code == 0 and said == [], '\n'.join([*said[:5], '…', *said[-5:]])
+    metrics = json.loads((folder / 'result.json').read_text())['metrics']
+    assert all(isinstance(v, (int, float)) or v is None or (folder / v).exists() for v in metrics.values())
     reached = recipe.reaches(RECIPES[name].docstring)
     assert reached, 'what it reaches, as benchmarks/recipes.py --write writes it; ' + RULES
     # several threads give other bits, and another processor other last digits
@@ -131,10 +143,16 @@ def test_with_one_thread_it_reaches_what_it_says_and_gives_the_same_bits_twice(n
     # TensorFlow's own begins by how many operations stand before it, and another TensorFlow has others.
     own_seed = name == 'layers/foreign_variables' and tf.__version__ != '1.9.0'
     if keras.__version__ < '2.3' and not own_seed:
-        assert first[reached.metric] == pytest.approx(reached.value, rel=0.05, abs=0.02), reached.metric
-    assert isinstance(first[reached.metric], (int, float)), reached.metric
+        assert metrics[reached.metric] == pytest.approx(reached.value, rel=0.05, abs=0.02), reached.metric
+    assert isinstance(metrics[reached.metric], (int, float)), reached.metric
 
-    module = load_recipe(name)  # with seed 0 and one thread, as above
+
+@of_one_process
+def test_a_second_run_with_one_thread_gives_the_same_bits(name, digits, load_recipe, by_command_line, tmp_path):
+    code, _, folder = by_command_line(name)
+    assert code == 0
+    module = load_recipe(name)  # with seed 0 and one thread, as there
     offered = {'data': digits, 'out': str(tmp_path)}
     second = recipe.call(module.run, offered, {'verbose': 0, 'callbacks': []})
+    first = json.loads((folder / 'result.json').read_text())['metrics']
     assert {k: recipe._plain(v) for k, v in second.items()} == first
