@@ -34,10 +34,11 @@ def settings():
 
 
 def loads(file):
-    """Whether a process has this library where it is preloaded; else the linker only warns, and stock would be measured."""
+    """Whether a process has this library where it is preloaded; else the linker only warns, and stock is measured."""
     command = [sys.executable, '-c', 'print(open("/proc/self/maps").read())']
     environment = dict(os.environ, LD_PRELOAD=os.path.abspath(file))
-    return os.path.realpath(file) in subprocess.check_output(command, env=environment, stderr=subprocess.DEVNULL).decode()
+    maps = subprocess.check_output(command, env=environment, stderr=subprocess.DEVNULL, universal_newlines=True)
+    return os.path.realpath(file) in maps
 
 
 def measure(command, variables):

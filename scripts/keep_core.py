@@ -51,7 +51,8 @@ def added(venv):
     if not stamps or not (venv / 'bin' / 'python').exists():
         return []  # half made
     locked = {line for text in stamps for line in re.findall(r'^([a-z0-9][\w.-]*==[^\s;\\]+)', text, re.M)}
-    command = [str(ROOT / '.tools' / 'bin' / 'uv'), '-q', 'pip', 'freeze', '--python', str(venv / 'bin' / 'python')]
+    command = [str(ROOT / '.tools' / 'bin' / 'uv'), '-q', '--color', 'never', 'pip', 'freeze']
+    command += ['--python', str(venv / 'bin' / 'python')]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     return [line for line in done.stdout.splitlines() if line not in locked and str(venv.absolute()) not in line]
 

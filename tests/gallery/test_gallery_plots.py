@@ -9,7 +9,7 @@ from conftest import OUT
 
 # Okabe and Ito (2008), Color Universal Design, and greys
 COLOURS = {'#000000', '#e69f00', '#56b4e9', '#009e73', '#f0e442', '#0072b2', '#d55e00', '#cc79a7'}
-PLOTS = sorted(OUT.glob('results/*/plot.svg'))
+PLOTS = [path.with_name('plot.svg') for path in sorted(OUT.glob('results/*/plot.json'))]  # that is written last
 every = pytest.mark.parametrize('plot', PLOTS, ids=lambda plot: plot.parent.name)
 
 BOXES = """() => [...document.querySelectorAll('svg g[id^=text_]')].map(g => {

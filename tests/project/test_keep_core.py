@@ -37,7 +37,7 @@ def installers(tmp_path_factory, python36):
         environment = {k: v for k, v in os.environ.items() if not k.startswith(('PIP_', 'UV_'))}
         for tool in ('PIP', 'UV'):
             environment.update({f'{tool}_FIND_LINKS': wheels.as_uri()})
-        environment.update(PIP_CONFIG_FILE=os.devnull, PIP_NO_INDEX='1', UV_OFFLINE='1')
+        environment.update(PIP_CONFIG_FILE=os.devnull, PIP_NO_INDEX='1', UV_OFFLINE='1', FORCE_COLOR='1')
         command = [str(venv / 'bin' / program), *arguments]
         return subprocess.run(command, env=environment, capture_output=True, text=True)
 
@@ -53,7 +53,8 @@ def add(request, installers):
 
 
 def versions(installers):
-    return dict(line.split('==') for line in installers('uv', 'pip', 'freeze').stdout.split() if '==' in line)
+    frozen = installers('uv', '--color', 'never', 'pip', 'freeze').stdout
+    return dict(line.split('==') for line in frozen.split() if '==' in line)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,8 @@ def test_python_m_pip_keeps_it_too_where_the_shell_has_the_variables(installers)
     assert done.returncode == 1 and 'ResolutionImpossible' in done.stderr
 
 
-def test_what_was_added_by_hand_is_known(installers, tmp_path):
+def test_what_was_added_by_hand_is_known(installers, tmp_path, monkeypatch):
+    monkeypatch.setenv('FORCE_COLOR', '1')
     stamp = installers.venv / 'lock.stamp'
     assert keep_core.added(installers.venv) == []  # half made: nobody knows
     stamp.write_text(f'a lock\nnumpy=={NUMPY} \\\n    --hash=x\ntensorflow==1.9.0\npip==21.3.1 \\\n')
