@@ -1,6 +1,7 @@
 """Every check that a person or CI runs; `nox -l` lists them. Plain `nox` runs the session `default`."""
 
 import concurrent.futures
+import hashlib
 import os
 import pathlib
 import re
@@ -284,9 +285,34 @@ def mutants(session):
     session.run(sys.executable, *script, *session.posargs, external=True)
 
 
+PASSED = ROOT / 'tests' / 'upstream' / 'passed.txt'
+
+
+def upstream_inputs(stack):
+    """SHA-256 of what the result of `upstream` depends on: the locks, and how the suite is run."""
+    locks = [f'{FOLDERS[stack]}cpu', 'test', 'upstream', 'build']
+    paths = [ROOT / 'requirements' / f'{name}.txt' for name in locks]
+    paths += [ROOT / 'docker' / 'dot', *sorted((ROOT / 'tests' / 'upstream').glob('*.*'))]
+    found = hashlib.sha256()
+    for path in paths:
+        if path != PASSED:
+            found.update(f'{path.relative_to(ROOT)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n'.encode())
+    return found.hexdigest()
+
+
 @for_stacks(CPU_STACKS, **LOCKED)
 def upstream(session, stack):
-    """Keras's own test suite and example scripts, out of its hash-pinned sdist, in the locked environment."""
+    """Keras's own test suite and example scripts, out of its hash-pinned sdist, in the locked environment.
+
+    A whole run that passes is noted in tests/upstream/passed.txt. `-- unless-passed` runs nothing where it passed with
+    the same locks and the same files of tests/upstream: nothing else of this repository is in it.
+    """
+    inputs = upstream_inputs(stack)
+    passed = dict(line.split()[:2] for line in PASSED.read_text().splitlines())
+    if session.posargs == ['unless-passed'] and passed.get(stack) == inputs:
+        session.log(f'it passed with these very locks and files ({PASSED.relative_to(ROOT)}), and is not run again')
+        return
+    arguments = [each for each in session.posargs if each != 'unless-passed']
     need_python36(session)
     install_locked(session, f'{FOLDERS[stack]}cpu', 'test', 'upstream')
     work = pathlib.Path(session.create_tmp()).absolute()
@@ -329,12 +355,14 @@ def upstream(session, stack):
         'STACK': stack,
         'TF_CPP_MIN_LOG_LEVEL': '1',
     }
-    codes = [0, 5] if session.posargs else [0]  # 5: a choice of tests that leaves none in one of the two parts
+    codes = [0, 5] if arguments else [0]  # 5: a choice of tests that leaves none in one of the two parts
     parts = {'suite': ['--rootdir', '.', 'tests'], 'examples': ['--noconftest', str(ours)]}
     for name, part in parts.items():
         written = results(f'upstream-{stack}-{name}')
         with session.chdir(suite):
-            session.run(*pytest, *part, *written, *session.posargs, env=environment, success_codes=codes)
+            session.run(*pytest, *part, *written, *arguments, env=environment, success_codes=codes)
+    if not arguments:
+        PASSED.write_text(''.join(f'{name} {each}\n' for name, each in sorted({**passed, stack: inputs}.items())))
 
 
 @nox.session(venv_backend='uv')
@@ -520,20 +548,22 @@ def gpu(session):
 def reproduce(session, kind):
     """Builds the image, with Horovod, twice without cache: one image, or the first file that differs.
 
-    `-- cached` takes what the engine's cache has for the first of the two, and compares all but times and history.
+    `-- cached` takes what the engine's cache has for the first of the two, leaves out Horovod, and compares all but
+    times and history.
     """
     name = engine(session, kind)
     work = pathlib.Path(session.create_tmp())
     # Podman sets all times to the epoch, which gives one image ID. Docker cannot without a builder of another kind:
     # 20.10 knows no such option, 28 ignores `rewrite-timestamp` or refuses it. There those times are left out.
     build, compare = (['--timestamp', EPOCH], []) if name == 'podman' else ([], ['--times-up-to', EPOCH])
+    target = 'distributed'
     if 'cached' in session.posargs:
-        build, compare = [], ['--times-up-to', EPOCH]
+        build, compare, target = [], ['--times-up-to', EPOCH], 'runtime'
     archives = []
     for n in ('1', '2'):
         tag = f'tensorflow-with-keras-reproduce:{kind}-{n}'
         cache = [] if 'cached' in session.posargs and n == '1' else ['--no-cache']
-        session.run(FRONT_DOOR, 'build', 'distributed', tag, *cache, *build, external=True)
+        session.run(FRONT_DOOR, 'build', target, tag, *cache, *build, external=True)
         archives.append(work / f'{n}.tar')
         archives[-1].unlink(missing_ok=True)
         session.run(name, 'save', '-o', str(archives[-1]), tag, external=True, silent=True)

@@ -3,11 +3,14 @@
 `nox -s lint` runs these, since they need nox, which is not beside TensorFlow.
 """
 
+import functools
 import hashlib
 import importlib.util
 import os
 import pathlib
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 
@@ -46,6 +49,14 @@ def asked(tmp_path, monkeypatch):
     return lambda: log.read_text().split()
 
 
+@functools.lru_cache(maxsize=None)  # nox warns of sessions that are there twice
+def load_noxfile():
+    spec = importlib.util.spec_from_file_location('noxfile', ROOT / 'noxfile.py')
+    noxfile = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(noxfile)
+    return noxfile
+
+
 def nox(*arguments):
     plain = {**{k: v for k, v in os.environ.items() if k != 'FORCE_COLOR'}, 'NO_COLOR': '1'}
     command = [sys.executable, '-m', 'nox', *arguments]
@@ -79,9 +90,7 @@ class Recorder:
 
 def test_plain_nox_tests_the_image_where_an_engine_answers(asked, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['nox'])
-    spec = importlib.util.spec_from_file_location('noxfile', ROOT / 'noxfile.py')
-    noxfile = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(noxfile)
+    noxfile = load_noxfile()
     assert asked() == [] and noxfile.nox.options.sessions == ['default']
     for engine in None, 'podman', 'docker':
         if engine:
@@ -123,11 +132,21 @@ def test_hosted_checks_do_all_that_ci_run_does():
     hosted = {f'make {step["run"][5:]}' for step in jobs['recipes']['steps'] if 'run' in step}
     hosted |= {f'nox {job["session"]}' for job in jobs['session']['strategy']['matrix']['include']}
     aliases = {'make test': 'nox tests', 'make lint': 'nox lint'}
+    found = 0
     for line in (ROOT / '.ci' / 'run').read_text().splitlines():
-        command = re.match(r"(?:\$nox -s '?|ENGINE=local (?=make)|(?=make ))(.*?)'?(?: -- .*)?$", line)
-        if command:
-            wanted = aliases.get(command[1], command[1] if command[1].startswith('make') else f'nox {command[1]}')
-            assert any(name == wanted or name.startswith(f'{wanted}(') for name in hosted), line
+        words = [] if '()' in line else [w for w in shlex.split(line, comments=True) if not re.match(r'[A-Z]+=', w)]
+        words = words[: words.index('--')] if '--' in words else words
+        if words[:1] == ['make']:
+            names = [' '.join(words)]
+        elif words[:2] == ['.tools/bin/nox', '-s']:
+            names = [f'nox {word}' for word in words[2:]]
+        else:
+            names = [f'nox {word}' for word in words[1:] if words[0] in ('on_docker', 'on_podman')]
+        for name in names:
+            found += 1
+            wanted = aliases.get(name, name)
+            assert any(each == wanted or each.startswith(f'{wanted}(') for each in hosted), line
+    assert found > 20
 
 
 def test_what_hosted_checks_use_is_pinned_by_commit():
@@ -165,3 +184,26 @@ def test_pip_installs_what_the_lock_is_made_of():
     project = (ROOT / 'pyproject.toml').read_text().split('[project]')[1].split('\n[')[0]
     assert re.findall(r"^    \"(.+); python_version == '3.6'\",$", project, re.M) == wanted and len(wanted) > 15
     assert 'requires-python = ">=3.6,<3.7"' in project
+
+
+def test_keras_s_suite_is_due_again_once_anything_that_it_depends_on_changes(tmp_path, monkeypatch):
+    noxfile = load_noxfile()
+    stack = 'tf1.9-keras2.2.4'
+    here = noxfile.upstream_inputs(stack)
+    for folder in ('requirements', 'tests/upstream', 'docker'):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns('__pycache__'))
+    monkeypatch.setattr(noxfile, 'ROOT', tmp_path)
+    monkeypatch.setattr(noxfile, 'PASSED', tmp_path / 'tests/upstream/passed.txt')
+    assert noxfile.upstream_inputs(stack) == here  # wherever the checkout lies
+    noxfile.PASSED.write_text('')
+    assert noxfile.upstream_inputs(stack) == here
+    matter = [*(tmp_path / 'tests/upstream').glob('*.*'), tmp_path / 'docker/dot']
+    matter += [tmp_path / f'requirements/{name}.txt' for name in ('cpu', 'test', 'upstream', 'build')]
+    for path in matter:
+        if path != noxfile.PASSED:
+            kept = path.read_bytes()
+            path.write_bytes(kept + b' ')
+            assert noxfile.upstream_inputs(stack) != here, path
+            path.write_bytes(kept)
+    (tmp_path / 'tests/upstream/test_more.py').write_text('')
+    assert noxfile.upstream_inputs(stack) != here
