@@ -3,7 +3,10 @@
 set -eu
 cd "$(dirname "$0")"
 sha256sum --quiet -c SHA256SUMS
-if [ $# = 0 ]; then set -- "$(command -v docker || command -v podman || true)"; fi
-if ! command -v "$1" >/dev/null; then echo "error: there is no ${1:-docker and no podman} here to load the image with." >&2; exit 2; fi
-"$1" load -i image.tar.gz
-echo "Try it: ${1##*/} run --rm --network none @IMAGE@ python -m tensorflow_with_keras run metrics/cohens_kappa"
+engine=${1:-}
+for each in docker podman; do
+  if [ -z "$engine" ] && "$each" info >/dev/null 2>&1; then engine=$each; fi
+done
+if ! "${engine:-docker}" info >/dev/null 2>&1; then echo "error: no ${engine:-docker and no podman} answers here to load the image with." >&2; exit 2; fi
+"$engine" load -i image.tar.gz
+echo "Try it: ${engine##*/} run --rm --network none @IMAGE@ python -m tensorflow_with_keras run metrics/cohens_kappa"

@@ -186,7 +186,19 @@ def test_load_without_an_engine_says_so(make, tmp_path):
     for named, word in (([], 'no docker and no podman'), (['podman'], 'no podman')):
         load = [str(tmp_path / 'bin' / 'sh'), str(top / 'load.sh'), *named]
         done = subprocess.run(load, stderr=subprocess.PIPE, env=env, universal_newlines=True)
-        assert done.returncode == 2 and done.stderr.startswith('error: there is ' + word), done.stderr
+        assert done.returncode == 2 and done.stderr.startswith('error: %s answers here' % word), done.stderr
+
+
+def test_load_takes_the_engine_that_answers(make, tmp_path):
+    assert make()[0] == 0
+    top = unpack(make, tmp_path)
+    (tmp_path / 'bin').mkdir()
+    for name, text in (('docker', '#!/bin/sh\nexit 1\n'), ('podman', STUB)):  # Debian's client, and no daemon
+        (tmp_path / 'bin' / name).write_text(text)
+        (tmp_path / 'bin' / name).chmod(0o755)
+    env = dict(make.env, PATH='%s:%s' % (tmp_path / 'bin', os.environ['PATH']))
+    done = subprocess.run(['sh', str(top / 'load.sh')], stdout=subprocess.PIPE, env=env, universal_newlines=True)
+    assert done.returncode == 0 and pathlib.Path(make.env['LOADED']).exists() and 'podman run' in done.stdout
 
 
 def test_a_layer_that_is_not_what_the_image_says_ends_it_and_leaves_nothing(make):
