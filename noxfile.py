@@ -212,7 +212,7 @@ RUNG += [
 
 @for_stacks([stack for stack in CPU_STACKS if stack != REFERENCE], **LOCKED)
 def rung(session, stack):
-    """What .ci/run asks of another stack: what doctor says, StreamingMetric's property test, a dozen recipes."""
+    """What each change asks of another stack: what doctor says, StreamingMetric's property test, a dozen recipes."""
     need_python36(session)
     install_locked(session, f'{FOLDERS[stack]}cpu', 'test')
     report = session.run('python', '-m', 'tensorflow_with_keras', 'doctor', '--no-tensorflow', silent=True)
@@ -546,24 +546,16 @@ def gpu(session):
 @nox.session(venv_backend='none')
 @nox.parametrize('kind', KINDS)
 def reproduce(session, kind):
-    """Builds the image, with Horovod, twice without cache: one image, or the first file that differs.
-
-    `-- cached` takes what the engine's cache has for the first of the two, leaves out Horovod, and compares all but
-    times and history.
-    """
+    """Builds the image, with Horovod, twice without cache: one image, or the first file that differs."""
     name = engine(session, kind)
     work = pathlib.Path(session.create_tmp())
     # Podman sets all times to the epoch, which gives one image ID. Docker cannot without a builder of another kind:
     # 20.10 knows no such option, 28 ignores `rewrite-timestamp` or refuses it. There those times are left out.
     build, compare = (['--timestamp', EPOCH], []) if name == 'podman' else ([], ['--times-up-to', EPOCH])
-    target = 'distributed'
-    if 'cached' in session.posargs:
-        build, compare, target = [], ['--times-up-to', EPOCH], 'runtime'
     archives = []
     for n in ('1', '2'):
         tag = f'tensorflow-with-keras-reproduce:{kind}-{n}'
-        cache = [] if 'cached' in session.posargs and n == '1' else ['--no-cache']
-        session.run(FRONT_DOOR, 'build', target, tag, *cache, *build, external=True)
+        session.run(FRONT_DOOR, 'build', 'distributed', tag, '--no-cache', *build, external=True)
         archives.append(work / f'{n}.tar')
         archives[-1].unlink(missing_ok=True)
         session.run(name, 'save', '-o', str(archives[-1]), tag, external=True, silent=True)
