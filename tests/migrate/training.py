@@ -24,18 +24,6 @@ OPTIMIZERS = {
 }
 
 
-def ordered(method):
-    """Keras 2.2.4 may update a weight that a gradient still has to pass through: here every gradient comes first."""
-    import tensorflow as tf
-
-    def get_gradients(self, loss, params):
-        gradients = method(self, loss, params)
-        with tf.control_dependencies(gradients):
-            return [tf.identity(each) for each in gradients]
-
-    return get_gradients
-
-
 def build(normalized):
     layers = [keras.layers.Dense(8, activation='tanh', input_shape=(6,))] if not NEW else [keras.Input((6,))]
     if NEW:
@@ -61,7 +49,9 @@ def train(saved, name, normalized=False):
 
 def main(path):
     if not NEW:
-        keras.optimizers.Optimizer.get_gradients = ordered(keras.optimizers.Optimizer.get_gradients)
+        from tensorflow_with_keras import session
+
+        session.order_updates()  # else a gradient, or the count of steps, may be read before or after it changes
     with np.load(path) as file:
         saved = dict(file)
     out = {}
