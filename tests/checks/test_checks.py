@@ -129,7 +129,8 @@ def test_known_vulnerabilities_are_asked_for_on_a_schedule_and_by_hand():
 def test_hosted_checks_do_all_that_ci_run_does():
     """Its commands, with a parametrized session that it names whole as each of its sessions."""
     jobs = workflow('ci.yml')['jobs']
-    hosted = {f'make {step["run"][5:]}' for step in jobs['recipes']['steps'] if 'run' in step}
+    steps = jobs['recipes']['steps'] + jobs['session']['steps']
+    hosted = {step['run'] for step in steps if step.get('run', '').startswith('make ')}
     hosted |= {f'nox {job["session"]}' for job in jobs['session']['strategy']['matrix']['include']}
     aliases = {'make test': 'nox tests', 'make lint': 'nox lint'}
     found = 0
