@@ -289,7 +289,7 @@ PASSED = ROOT / 'tests' / 'upstream' / 'passed.txt'
 
 
 def upstream_inputs(stack):
-    """SHA-256 of what the result of `upstream` depends on: the locks, and how the suite is run."""
+    """SHA-256 of what the result of `upstream` depends on, but for Python and the session: locks, tests/upstream."""
     locks = [f'{FOLDERS[stack]}cpu', 'test', 'upstream', 'build']
     paths = [ROOT / 'requirements' / f'{name}.txt' for name in locks]
     paths += [ROOT / 'docker' / 'dot', *sorted((ROOT / 'tests' / 'upstream').glob('*.*'))]
@@ -305,7 +305,7 @@ def upstream(session, stack):
     """Keras's own test suite and example scripts, out of its hash-pinned sdist, in the locked environment.
 
     A whole run that passes is noted in tests/upstream/passed.txt. `-- unless-passed` runs nothing where it passed with
-    the same locks and the same files of tests/upstream: nothing else of this repository is in it.
+    the same locks and the same files of tests/upstream. Whoever changes this session runs it whole.
     """
     inputs = upstream_inputs(stack)
     passed = dict(line.split()[:2] for line in PASSED.read_text().splitlines())
