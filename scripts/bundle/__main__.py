@@ -6,7 +6,8 @@ bill of materials in CycloneDX; licences, with their texts; SHA256SUMS; load.sh,
 image; README.txt. The same image gives the same bytes, whichever engine has it.
 
 With ENGINE `local` it is FOLDER/NAME-linux-x86_64.tar.gz, for a machine that has no container engine either: instead of
-the image it holds PYTHON with the packages of LOCK and the recipes, which run from any place (environment.py).
+the image it holds PYTHON with the packages of LOCK and the recipes, which run from any place (environment.py). It has
+the same bytes wherever the same PYTHON and libraries of Debian are.
 """
 
 import contextlib
@@ -63,9 +64,10 @@ def ask(engine, *arguments, **options):
 # --- the image
 
 
-def entry(archive, name, content=b'', size=None, mode=0o644):
+def entry(archive, name, content=b'', size=None, mode=0o644, kind=tarfile.REGTYPE):
     """Adds a file, of bytes or an open file of this size, with nothing of this machine: its time, its owner."""
     info = tarfile.TarInfo(name)
+    info.type = kind
     info.size, info.mtime, info.mode = len(content) if size is None else size, EPOCH, mode
     archive.addfile(info, io.BytesIO(content) if size is None else content)
 
@@ -94,6 +96,8 @@ def repack(saved, out, name):
         archive = stack.enter_context(tarfile.open(fileobj=compressed, mode='w|'))
         read = json.load(source.extractfile('manifest.json'))[0]
         config = source.extractfile(read['Config']).read()
+        for folder in ('blobs', 'blobs/sha256'):  # Apptainer makes none that no entry names
+            entry(archive, folder, mode=0o755, kind=tarfile.DIRTYPE)
         layers, written = [], set()
         sizes = [source.getmember(layer).size for layer in read['Layers']]
         bar = stack.enter_context(tqdm(total=sum(sizes), unit='B', unit_scale=True, desc='Packing', disable=None))

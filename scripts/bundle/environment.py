@@ -4,6 +4,8 @@ Everything that Python's own files load and that is not glibc's goes along; pack
 for libstdc++. What is left to the machine is said in the launcher, which looks for it before it starts Python.
 """
 
+import base64
+import hashlib
 import os
 import pathlib
 import re
@@ -123,6 +125,19 @@ def install(to, lock):
     return True
 
 
+def record_anew(packages):
+    """Writes into the RECORD of each package what its programs and libraries are now, some of which were altered."""
+    for record in packages.glob('*.dist-info/RECORD'):
+        lines = record.read_text().splitlines()
+        for n, line in enumerate(lines):
+            path = line.split(',')[0]
+            if path.startswith('../../../bin/') or '.so' in path:
+                content = (packages / path).read_bytes()
+                digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip('=')
+                lines[n] = f'{path},sha256={digest},{len(content)}'
+        record.write_text('\n'.join(lines) + '\n')
+
+
 def package_of(library):
     """The name of Debian's package that a library is from, or None."""
     for path in {library, library.resolve(), pathlib.Path(str(library.resolve()).replace('/usr/lib/', '/lib/', 1))}:
@@ -145,6 +160,8 @@ def fill(top, python, lock, epoch):
         return None
     shutil.copy(ROOT / 'docker' / 'dot', tree / 'bin')
     libraries = own_libraries(tree, prefix)
+    packages = tree / 'lib' / 'python3.6' / 'site-packages'
+    record_anew(packages)
     for name in PROJECT:
         to = top / name
         to.parent.mkdir(parents=True, exist_ok=True)
@@ -152,7 +169,7 @@ def fill(top, python, lock, epoch):
             shutil.copytree(ROOT / name, to, ignore=shutil.ignore_patterns('__pycache__', '*.pyc'))
         else:
             shutil.copy(ROOT / name, to)
-    (tree / 'lib' / 'python3.6' / 'site-packages' / 'tensorflow_with_keras.pth').write_text('../../../..\n')
+    (packages / 'tensorflow_with_keras.pth').write_text('../../../..\n')
     files = elves(tree)
     launcher = (HERE / 'python3.6.sh').read_text().replace('@GLIBC@', newest(rb'GLIBC', files))
     (top / 'python3.6').write_text(launcher.replace('@GLIBCXX@', newest(rb'GLIBCXX', files)))
@@ -160,6 +177,8 @@ def fill(top, python, lock, epoch):
     for path in top.rglob('*'):  # the archive has no other times, and byte code names its source's
         if not path.is_symlink():
             os.utime(path, (epoch, epoch))
-    code = 'import compileall, sys; compileall.compile_dir(sys.argv[1], quiet=2, workers=2)'
-    subprocess.run([str(top / 'python3.6'), '-c', code, str(tree / 'lib')], stdout=subprocess.DEVNULL)
+    # Neither the folder that it is made in, nor the order of a set, nor that of several workers may be in byte code.
+    code = 'import compileall, sys; compileall.compile_dir(sys.argv[1], maxlevels=100, ddir="lib", quiet=2)'
+    compile_all = [str(top / 'python3.6'), '-c', code, str(tree / 'lib')]
+    subprocess.run(compile_all, stdout=subprocess.DEVNULL, env={**os.environ, 'PYTHONHASHSEED': '0'})
     return libraries
