@@ -42,14 +42,32 @@ def environment(tmp_path_factory):
     return unpacked('*.tar.gz', tmp_path_factory.mktemp('ein Rechner, über'))
 
 
+def of_the_page(section):
+    """The commands below a heading of docs/clusters.md: those that unpack the image, and the one that trains in it."""
+    page = (ROOT / 'docs' / 'clusters.md').read_text()
+    *unpack, train = page.split(f'## {section}\n')[1].split('```sh\n')[1].split('```')[0].splitlines()
+    return '\n'.join(unpack), train
+
+
 @pytest.fixture(scope='session')
 def charliecloud(bundle):
-    """A folder for ch-run, made by the commands of docs/clusters.md."""
-    page = (ROOT / 'docs' / 'clusters.md').read_text()
-    commands = page.split('## Charliecloud')[1].split('```sh\n')[1].split('```')[0]
-    unpack = [line for line in commands.splitlines() if not line.startswith('ch-run')]
-    subprocess.run(['sh', '-euc', '\n'.join(unpack)], cwd=bundle, check=True, stdout=subprocess.DEVNULL)
+    """A folder for ch-run."""
+    unpack, _ = of_the_page('Charliecloud')
+    subprocess.run(['sh', '-euc', unpack], cwd=bundle, check=True, stdout=subprocess.DEVNULL)
     return bundle / 'tfk' / 'rootfs'
+
+
+@pytest.fixture(scope='session')
+def sif(bundle, tmp_path_factory):
+    """An image for Apptainer, which is this machine's, or else one in a root of its own that runs as another user."""
+    if not shutil.which('apptainer'):
+        folder = tmp_path_factory.mktemp('program')
+        subprocess.run([ROOT / 'scripts/test-engine/apptainer', folder], check=True)
+        os.environ['PATH'] = f'{folder}:{os.environ["PATH"]}'
+    bundle.chmod(0o777)
+    unpack, _ = of_the_page('Apptainer')
+    subprocess.run(['sh', '-euc', unpack], cwd=bundle, check=True, stdout=subprocess.DEVNULL)
+    return bundle / 'tfk.sif'
 
 
 CONFIGURATION = """

@@ -45,6 +45,18 @@ def train(slurm, folder, *arguments, options=()):
     return ended(slurm, folder, submit(slurm, folder, *arguments, options=options))
 
 
+def interrupted(slurm, folder):
+    """The log of a job that in its second epoch got the signal by which Slurm says that its time is nearly up."""
+    job = submit(slurm, folder, 'metrics/cohens_kappa', '--epochs', '9999')
+    log = folder / f'slurm-{job}.out'
+    for _ in range(240):
+        if log.exists() and 'Epoch 2/9999' in log.read_text():
+            break
+        time.sleep(0.5)
+    subprocess.run(['scancel', '--signal=INT', '--batch', job], env=slurm, check=True)
+    return ended(slurm, folder, job)[1]
+
+
 def result(folder, name):
     return json.loads((folder / 'runs' / name / 'result.json').read_text())
 
@@ -82,15 +94,8 @@ def test_a_program_of_ones_own_gets_its_arguments(slurm, folder):
 
 
 def test_a_job_whose_time_is_up_writes_what_it_has(slurm, folder):
-    job = submit(slurm, folder, 'metrics/cohens_kappa', '--epochs', '9999')
-    log = folder / f'slurm-{job}.out'
-    for _ in range(240):
-        if log.exists() and 'Epoch 2/9999' in log.read_text():
-            break
-        time.sleep(0.5)
-    subprocess.run(['scancel', '--signal=INT', '--batch', job], env=slurm, check=True)
-    code, text = ended(slurm, folder, job)
-    assert result(folder, 'metrics-cohens_kappa')['interrupted'] is True, text
+    log = interrupted(slurm, folder)
+    assert result(folder, 'metrics-cohens_kappa')['interrupted'] is True, log
 
 
 @pytest.mark.parametrize(
