@@ -440,7 +440,7 @@ def bundle(session):
     from_debian(session, ['charliecloud', 'skopeo', 'umoci', 'docker-registry', *slurm], *programs)
     arguments = [each for each in session.posargs if each != 'quick']
     if 'quick' in session.posargs:
-        again = 'test_bundle_of_environment.py::test_made_again_in_another_folder_it_has_the_same_bytes'
+        again = 'test_bundle_of_environment.py::test_made_again_with_nothing_in_uvs_cache_it_has_the_same_bytes'
         arguments += ['--ignore', 'tests/bundle/test_apptainer.py', '--deselect', f'tests/bundle/{again}']
     else:
         from_debian(session, ['mmdebstrap'], 'apptainer|mmdebstrap')

@@ -6,8 +6,7 @@ bill of materials in CycloneDX; licences, with their texts; SHA256SUMS; load.sh,
 image; README.txt. The same image gives the same bytes, whichever engine has it.
 
 With ENGINE `local` it is FOLDER/NAME-linux-x86_64.tar.gz, for a machine that has no container engine either: instead of
-the image it holds PYTHON with the packages of LOCK and the recipes, which run from any place (environment.py). It has
-the same bytes wherever the same PYTHON and libraries of Debian are.
+the image it holds PYTHON with the packages of LOCK and the recipes, which run from any place (environment.py).
 """
 
 import contextlib

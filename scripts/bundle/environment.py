@@ -60,6 +60,7 @@ def copy_python(python, to):
     ignore = shutil.ignore_patterns('site-packages', *LEFT_OUT)
     shutil.copytree(prefix / 'lib' / 'python3.6', to / 'lib' / 'python3.6', symlinks=True, ignore=ignore)
     (to / 'lib' / 'python3.6' / 'site-packages').mkdir()
+    shutil.copytree(prefix / 'include', to / 'include')  # for the packages that are compiled
     return prefix
 
 
@@ -158,6 +159,7 @@ def fill(top, python, lock, epoch):
     prefix = copy_python(python, tree)
     if not install(tree, lock):
         return None
+    shutil.rmtree(tree / 'include')
     shutil.copy(ROOT / 'docker' / 'dot', tree / 'bin')
     libraries = own_libraries(tree, prefix)
     packages = tree / 'lib' / 'python3.6' / 'site-packages'
@@ -178,7 +180,9 @@ def fill(top, python, lock, epoch):
         if not path.is_symlink():
             os.utime(path, (epoch, epoch))
     # Neither the folder that it is made in, nor the order of a set, nor that of several workers may be in byte code.
+    # Python itself may write none of what it imports: that names the folder.
     code = 'import compileall, sys; compileall.compile_dir(sys.argv[1], maxlevels=100, ddir="lib", quiet=2)'
+    clean = {'PYTHONHASHSEED': '0', 'PYTHONDONTWRITEBYTECODE': '1'}
     compile_all = [str(top / 'python3.6'), '-c', code, str(tree / 'lib')]
-    subprocess.run(compile_all, stdout=subprocess.DEVNULL, env={**os.environ, 'PYTHONHASHSEED': '0'})
+    subprocess.run(compile_all, stdout=subprocess.DEVNULL, env={**os.environ, **clean})
     return libraries

@@ -1,18 +1,18 @@
 """make bundle ENGINE=local: the environment at another place, where nothing else of this machine is to be seen."""
 
-import hashlib
 import json
 import os
-import pathlib
 import re
 import shutil
 import subprocess
+import tarfile
 
 import pytest
 from conftest import ROOT
 
 # what may come from the machine: the C library's parts, what GCC brings, and what Python can do without
 OF_THE_MACHINE = re.compile(r'(ld-linux-x86-64|lib(c|m|dl|rt|pthread|util|resolv|nss_\w+|gcc_s|stdc\+\+|uuid))\.so')
+HOME = os.path.expanduser('~')  # where a Python 3.6 may be; each test has another
 TRAIN = ['-m', 'tensorflow_with_keras', 'run', 'metrics/cohens_kappa', '--epochs', '1', '--threads', '1', '--out']
 
 
@@ -177,9 +177,14 @@ def test_every_file_of_a_package_is_what_its_record_says(environment, which):
     assert [line for line in said if not line.startswith('True')] == []
 
 
-def test_made_again_in_another_folder_it_has_the_same_bytes(tmp_path):
-    folder = tmp_path / 'another'
-    subprocess.run(['make', 'bundle', 'ENGINE=local', f'OUT={folder}'], cwd=ROOT, check=True, capture_output=True)
-    (made,) = folder.iterdir()
-    (first,) = pathlib.Path(os.environ['BUNDLE']).glob('*.tar.gz')
-    assert hashlib.sha256(made.read_bytes()).digest() == hashlib.sha256(first.read_bytes()).digest()
+def test_made_again_with_nothing_in_uvs_cache_it_has_the_same_bytes(environment, tmp_path):
+    """All but PyYAML's library, which is compiled, and names the folder that it was compiled in."""
+    command = ['make', 'bundle', 'ENGINE=local', f'OUT={tmp_path / "another folder"}']
+    environ = {**os.environ, 'HOME': HOME, 'UV_CACHE_DIR': str(tmp_path / 'cache')}
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, env=environ)
+    (made,) = (tmp_path / 'another folder').iterdir()
+    with tarfile.open(made) as archive:
+        again = archive.extractfile(f'{environment.name}/SHA256SUMS').read().decode().splitlines()
+    first = (environment / 'SHA256SUMS').read_text().splitlines()
+    differ = sorted({line.split('site-packages/')[-1] for line in set(again) ^ set(first)})
+    assert differ == [] or differ == ['PyYAML-3.13.dist-info/RECORD', '_yaml.cpython-36m-x86_64-linux-gnu.so']
