@@ -43,6 +43,7 @@ ROOT = HERE.parents[1]
 SCHEMA = SchemaVersion.V1_6
 EPOCH = 1546300800  # SOURCE_DATE_EPOCH of the Dockerfiles: the time of every file in the bundle
 NVIDIA = '/usr/local/cuda*'  # where an image for GPUs has NVIDIA's libraries
+NOT_NVIDIAS = re.compile(r'/stub/|/libgomp\.so')  # what lies there too: ours in the place of the driver's, and GCC's
 
 
 class Failed(Exception):
@@ -173,7 +174,7 @@ def bill(found, name, version, label):
     for library in found['libraries']:
         sums = [HashType(alg=HashAlgorithm.SHA_256, content=library['sha256'])]
         about = {'type': ComponentType.FILE, 'hashes': sums, 'bom_ref': library['path']}
-        if library['path'].startswith(NVIDIA.rstrip('*')):
+        if library['path'].startswith(NVIDIA.rstrip('*')) and not NOT_NVIDIAS.search(library['path']):
             about['supplier'] = OrganizationalEntity(name='NVIDIA')
         if 'origin' in library:
             about['properties'] = [Property(name='copied from', value=library['origin'])]

@@ -41,7 +41,10 @@ FOUND = {
         {'name': 'odd', 'version': '2', 'licence': 'my own words', 'classifiers': [], 'licence_texts': {}},
         {'name': 'bsd', 'version': '3', 'licence': 'UNKNOWN', 'classifiers': ['BSD License'], 'licence_texts': {}},
     ],
-    'libraries': [{'path': '/usr/local/cuda-9.0/lib64/libcudart.so.9.0', 'sha256': 'ab' * 32, 'bytes': 7}],
+    'libraries': [
+        {'path': f'/usr/local/cuda-9.0/{name}', 'sha256': 'ab' * 32, 'bytes': 7}
+        for name in ('lib64/libcudart.so.9.0', 'lib64/libgomp.so.1', 'stub/libcuda.so.1')
+    ],
 }
 
 
@@ -148,12 +151,14 @@ def test_the_bill_names_all_parts_and_their_licences(make, tmp_path):
     top = unpack(make, tmp_path)
     bill = json.loads((top / 'sbom.cdx.json').read_text())
     parts = {part['name']: part for part in bill['components']}
-    assert set(parts) == {'CPython', 'zlib1g', 'Some_Thing', 'odd', 'bsd', FOUND['libraries'][0]['path']}
+    cudart, gomp, stub = (each['path'] for each in FOUND['libraries'])
+    assert set(parts) == {'CPython', 'zlib1g', 'Some_Thing', 'odd', 'bsd', cudart, gomp, stub}
     assert parts['zlib1g']['purl'] == 'pkg:deb/debian/zlib1g@1:1.2-3?arch=amd64'
     assert parts['Some_Thing']['purl'] == 'pkg:pypi/some-thing@1'
     assert parts['Some_Thing']['licenses'] == [{'license': {'id': 'MIT'}}]
     assert [parts[name]['licenses'][0]['license']['name'] for name in ('odd', 'bsd')] == ['my own words', 'BSD License']
-    assert parts[FOUND['libraries'][0]['path']]['hashes'] == [{'alg': 'SHA-256', 'content': 'ab' * 32}]
+    assert parts[cudart]['hashes'] == [{'alg': 'SHA-256', 'content': 'ab' * 32}]
+    assert [parts[each].get('supplier') for each in (cudart, gomp, stub)] == [{'name': 'NVIDIA'}, None, None]
     assert (top / 'licences/python/Some_Thing/a_LICENSE').read_text(encoding='utf-8') == 'ü'
     assert (top / 'licences/debian/zlib1g/copyright').read_text() == 'as is'
     assert 'odd 2: my own words (no text there)' in (top / 'licences/index.txt').read_text()
