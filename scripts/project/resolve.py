@@ -106,10 +106,11 @@ def quote(text):
     return json.dumps(text, ensure_ascii=False)
 
 
-def configuration(project, exempt, more):
+def configuration(project, exempt, more, later):
     """uv.toml: the date, and what corrections.toml says; and the build constraints.
 
-    `exempt` are packages of our lock, which may be newer; `more` is what sources need to be built beside that, by name.
+    `exempt` are packages of our lock, which may be newer; `more` is what sources need to be built beside that, by name;
+    `later` has other packages with a date of their own.
     """
     data = corrections()
     build = {name: list(requires) for name, requires in more.items()}
@@ -125,6 +126,7 @@ def configuration(project, exempt, more):
     lines.append('[exclude-newer-package]')
     dates = {entry['name']: entry.get('until') for entry in data['exempt']}
     dates.update(dict.fromkeys(exempt))
+    dates.update(later)
     dates.update((name, e['until']) for e in too_old(project) for name in [e['name'], *e.get('needs', ())])
     for name, until in sorted(dates.items()):
         if until and until < project.date:
@@ -185,9 +187,9 @@ def roots(project):
     return re.findall(r'^([a-z][a-z0-9-]*)', asking, re.M)
 
 
-def compile_once(project, folder, exempt, more):
+def compile_once(project, folder, exempt, more, later):
     """One resolution: name to block, as uv writes them."""
-    config, constraints = configuration(project, exempt, more)
+    config, constraints = configuration(project, exempt, more, later)
     core = ''.join(f'{name}=={version}\n' for name, version in project.core.items())
     without = {a.name for a in project.requirements if a.why == 'left out: WITHOUT=' and a.name}
     kept = set(re.findall(r'^([a-z0-9-]+)==', core, re.M))
@@ -255,14 +257,15 @@ def make_lock(project, options, work):
     ours = lock_versions(project.lock)
     exempt = set(ours)
     inputs = digest(project, options)
-    more, failed = {}, None
+    more, later, failed = {}, {}, None
     while True:
         try:
-            resolved = compile_once(project, work, exempt, more)
+            resolved = compile_once(project, work, exempt, more, later)
         except uv_errors.Missing as e:
             if failed and any(canonicalize_name(e.name) == n for needs in more.values() for n in needs):
                 raise failed from None  # that was our guess, from its message
-            leave_out(project, e)
+            if not take_first(project, e, later):
+                leave_out(project, e)
             continue
         except uv_errors.NeedsModule as e:
             failed, needs = e, module_for(project, e.module)
@@ -327,6 +330,21 @@ def notebook(project, options):
         (work / 'notebook.txt').write_text(text, encoding='utf-8')
         os.replace(work / 'notebook.txt', made)
     return made
+
+
+def take_first(project, missing, later):
+    """Whether the first release that there still is takes the place of older ones, which OpenCV, for one, took away.
+
+    Only where corrections.toml knows what package an import means: another may have got the module's name since.
+    """
+    name = canonicalize_name(missing.name)
+    found = [a for a in project.requirements if a.name == name and a.given and a.why == 'found in the code']
+    if not found or not missing.day or name in later or name not in corrections()['imports'].values():
+        return False
+    later[name] = (datetime.date.fromisoformat(missing.day) + datetime.timedelta(1)).isoformat()
+    for a in found:
+        a.why = f'found in the code; the registry has none from before {missing.day}'
+    return True
 
 
 def leave_out(project, missing):

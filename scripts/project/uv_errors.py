@@ -27,11 +27,11 @@ def package_of(said):
 
 
 class Missing(Refused):
-    """A package cannot be had; `name` is it, for a caller that can do without."""
+    """A package cannot be had; `name` is it, for a caller that can do without; `day` when it first could."""
 
-    def __init__(self, sentence, name):
+    def __init__(self, sentence, name, day=None):
         super().__init__(sentence)
-        self.name = name
+        self.name, self.day = name, day
 
 
 class NeedsModule(Refused):
@@ -79,6 +79,7 @@ def refuse(said, project, ask):
             f'{wanted(project, name)} cannot be had {as_of}: {name} {version} is of {date}. DATE={date} finds it, '
             f'WITH={name}==VERSION takes another version, WITHOUT={name} none.',
             name,
+            date,
         )
     python = re.search(r'(?:and|Because) ([\w.-]+?)(?:==([^\s,]+)|[<>]=?\S+)? depends? on Python(>=?\s?[\d.]*\d)', flat)
     if python:

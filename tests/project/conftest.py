@@ -189,6 +189,8 @@ def registry():
     made.add(wheel('moderner', '0.9', python='>=3.7'), '2018-03-01', '>=3.7')
     made.add(wheel('young', '1.0'), '2019-06-15')
     made.add(wheel('young', '1.1'), '2020-06-15')
+    made.add(wheel('opencv-python', '3.4', code='import cv2'), '2019-06-15')
+    made.add(wheel('opencv-python', '3.5'), '2020-06-15')
     made.add(wheel('needs-missing', '1.0', requires=['not-there>=1']), '2018-03-01')
     made.add(wheel('cv-lib', '3.4'), '2018-03-01')
     noise = 'for n in range(400): print("compiling file", n, file=sys.stderr)\n'

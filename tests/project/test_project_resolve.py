@@ -132,6 +132,18 @@ def test_imports_that_the_registry_does_not_know_are_left_out_and_said(make, cal
         assert result.row(f'import {name}')[1] == '' and 'left out' in result.row(f'import {name}')[2]
 
 
+def test_of_a_package_that_an_import_surely_means_the_first_release_is_taken_where_all_are_younger(make, call):
+    result = call(make({'train.py': 'import keras, cv2, young'}))
+    assert result.code == 0, result.err
+    assert result.lock['opencv-python'] == '3.4' and 'young' not in result.lock
+    assert result.row('import cv2')[1:] == [
+        'opencv-python 3.4',
+        'found in the code; the registry has none from before 2019-06-15',
+    ]
+    again = call(make({'requirements.txt': 'keras\nopencv-python\n'}, name='asks'))
+    assert again.code == 2 and 'DATE=2019-06-15 finds it' in again.err
+
+
 def test_a_source_gets_what_it_forgot_to_ask_for_its_build(make, call):
     """Its setup.py imports Keras; and one that does so only when its wheel is made."""
     folder = make({'requirements.txt': 'keras\nneeds-keras\nlate-keras\n'})
