@@ -110,7 +110,10 @@ def install(to, lock):
         '-q',
     ]
     command += ['--break-system-packages', '--build-constraints', ROOT / 'requirements' / 'build.txt', '-r', lock]
-    done = subprocess.run([str(each) for each in command])
+    # What comes as source is compiled for this alone, without the folder's name. By the setting, which no backend here
+    # reads, uv keeps it apart from what other commands compiled, with other tools.
+    command += ['--config-setting', 'for=bundle']
+    done = subprocess.run([str(each) for each in command], env={**os.environ, 'CFLAGS': '-g0'})
     if done.returncode:
         return False
     for program in (to / 'bin').iterdir():
