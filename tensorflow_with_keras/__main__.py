@@ -53,6 +53,8 @@ def run(recipes, name, options, check):
     os.environ['KERAS_BACKEND'] = 'tensorflow'  # whatever a keras.json says
     os.environ.setdefault('MPLBACKEND', 'Agg')  # pictures go to files
     sys.argv = [name] + options
+    # Python looks first where it was started: in examples/distributed `import horovod` would be that recipe.
+    sys.path.sort(key=lambda folder: folder in ('', os.getcwd()))
     # While TensorFlow is imported nothing is there to tidy up, and its imports swallow a KeyboardInterrupt.
     for signum, code in ((signal.SIGINT, recipe.INTERRUPTED), (signal.SIGTERM, recipe.TERMINATED)):
         signal.signal(signum, lambda *_, code=code: os._exit(code))

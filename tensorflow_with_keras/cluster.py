@@ -272,7 +272,9 @@ class Horovod(Launcher):
                 return ''
             return _named('' if found.group(1) == '0' else 'rank ' + found.group(1), found.group(2))
 
-        horovodrun = [sys.executable, '-c', 'from horovod.run.runner import run_commandline as run; run()']
+        # not from the folder of this, where examples/distributed has a file of that name
+        start = 'import sys; sys.path.remove(""); from horovod.run.runner import run_commandline as run; run()'
+        horovodrun = [sys.executable, '-c', start]
         options = ['-np', str(self.ranks), '--gloo', '--disable-cache']
         return [Process('horovodrun', horovodrun + options + command, dict(os.environ), show)]
 

@@ -540,3 +540,12 @@ def test_an_answer_that_nobody_reads_is_no_verdict(arguments, code, tmp_path):
     done = subprocess.run(ask, stdout=write, stderr=subprocess.PIPE, universal_newlines=True, env=environment())
     os.close(write)
     assert done.returncode == code and 'Traceback' not in done.stderr
+
+
+def test_a_file_where_it_is_started_takes_no_packages_place(tmp_path):
+    """As examples/distributed/horovod.py did with Horovod's for who stood in that folder."""
+    (tmp_path / 'keras.py').write_text('')
+    train = command('run', KAPPA, '--epochs', '1', '--verbose', '0', '--out', 'here')
+    done = subprocess.run(train, cwd=str(tmp_path), stderr=subprocess.PIPE, env=environment(), universal_newlines=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / 'here' / 'metrics-cohens_kappa' / 'result.json').exists()

@@ -102,3 +102,22 @@ def test_quotation_marks_that_somebody_writes_into_the_text_do_not_end_the_docst
         "space = {}; exec(r.write(n), space); print(space['__doc__'].splitlines()[-1], space['x'])"
     )
     assert inside(code, '"""A.\n\nWhen: b.\n"""\n\nx = 1\n') == 'Say """ and \\ 1\n'
+
+
+IMPORTS = """
+import sys, nbformat
+from nbclient import NotebookClient
+cell = nbformat.v4.new_code_cell('import h5py, mine; print(h5py.File.__name__, mine.here)')
+notebook = nbformat.v4.new_notebook(cells=[cell])
+NotebookClient(notebook, kernel_name='python3', resources={'metadata': {'path': sys.argv[1]}}).execute()
+print(notebook.cells[0].outputs[0].text)
+"""
+
+
+def test_a_file_beside_a_notebook_can_be_imported_and_takes_no_packages_place(inside, tmp_path):
+    """As examples/distributed/horovod.py lies beside a notebook that imports Horovod."""
+    folder = tmp_path / 'my notebooks'
+    folder.mkdir()
+    (folder / 'h5py.py').write_text('')
+    (folder / 'mine.py').write_text('here = 7')
+    assert inside(IMPORTS, str(folder)).strip() == 'File 7'
