@@ -155,7 +155,8 @@ def read(stream):
 def main():
     """Reads standard input, prints the answer. Returns `KNOWN` or `UNKNOWN`."""
     if sys.stdin.isatty():
-        print('Paste the traceback, then Enter and Ctrl-D. Or: python train.py 2>&1 | %s' % COMMAND, file=sys.stderr)
+        hint = 'Paste the traceback, then Enter and Ctrl-D. Or: python train.py 2>&1 | %s' % COMMAND
+        print(hint, file=sys.stderr, flush=True)
     text = read(sys.stdin.buffer)
     if not fold(text):
         recipe.fail('nothing came on standard input: python train.py 2>&1 | %s' % COMMAND, recipe.BAD_USAGE)

@@ -502,9 +502,11 @@ NEEDS_HOROVOD = '"""A recipe.\n\nNeeds: Horovod, which is built.\n"""\nprint("it
 
 
 @pytest.fixture
-def horovod(checkout):
+def horovod(checkout, bin):
     """A checkout with an environment, a recipe that wants Horovod, and a log of what is built for it instead."""
     plant_venv(checkout)
+    for compiler in ('gcc', 'g++'):  # also where the machine has none
+        program(bin, compiler, '')
     (checkout / 'examples' / 'distributed').mkdir(exist_ok=True)
     (checkout / 'examples' / 'distributed' / 'horovod.py').write_text(NEEDS_HOROVOD)
     (checkout / '.tools' / 'bin').mkdir(parents=True)
@@ -528,6 +530,8 @@ def without(folder, *names):
 @pytest.mark.parametrize('missing', ['g++', 'make'])
 def test_horovod_without_a_compiler_is_one_sentence_before_anything_is_made(call, checkout, horovod, tmp_path, missing):
     shutil.rmtree(str(checkout / '.venv'))
+    if (tmp_path / 'bin' / missing).exists():
+        (tmp_path / 'bin' / missing).unlink()
     path = '%s:%s' % (tmp_path / 'bin', without(tmp_path / 'system', missing, 'mpicxx'))
     code, out, err = call('scripts/front-door', 'run', cwd=str(checkout), path=path, EXAMPLE=HOROVOD)
     assert code == 2 and err.splitlines()[0] == 'Engine: local' and len(err.splitlines()) == 2

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -1397,7 +1398,7 @@ def test_the_command_names_cause_cure_recipe_and_how_to_run_it():
 def test_a_pipe_from_a_program_that_fails():
     failing = '"%s" -c "raise ValueError(\'Unknown layer: \' + \'Own\')" 2>&1 | %s' % (
         sys.executable,
-        ' '.join(EXPLAIN),
+        ' '.join(map(shlex.quote, EXPLAIN)),
     )
     code, out, err = run(['sh', '-c', failing], cwd=recipe.ROOT)
     assert code == 0 and out.startswith(BY_ID['unknown-layer']['message'])
