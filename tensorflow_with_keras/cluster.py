@@ -61,7 +61,7 @@ class Process:
         # A terminal's Ctrl-C is the launcher's to handle.
         self.child = subprocess.Popen(
             self.command,
-            env=self.environment,
+            env=dict(self.environment, PYTHONUNBUFFERED='1'),  # else lines come when a block of them is full
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             universal_newlines=True,

@@ -136,10 +136,11 @@ def test_updates_of_two_workers_add_up_only_with_tf_trains_optimizers(optimizer,
 
 
 def start(out, *options, **environment):
+    clean = {k: v for k, v in os.environ.items() if k != 'PYTHONUNBUFFERED'}  # lines have to come without its help
     return subprocess.Popen(
         COMMAND + ['--out', str(out)] + list(options),
         cwd=ROOT,
-        env=dict(os.environ, **environment),
+        env=dict(clean, **environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         universal_newlines=True,
