@@ -85,12 +85,14 @@ def run(data, epochs=8, batch_size=32, verbose=2, out=None, resume=None):
     stop = keras.callbacks.LambdaCallback(on_batch_end=stop_when_done)
     x, y = data.x_train[number :: len(workers)], data.y_train[number :: len(workers)]  # this worker's part
     try:
-        while updates() < wanted:
+        done = updates()
+        while done < wanted:
             logs = model.fit(x, y, batch_size=batch_size, verbose=0, callbacks=[stop]).history
+            done = updates()  # asked once, or the others' go on between what is said and what is decided
             if chief:
-                saver.save(session, os.path.join(resume, 'model'), updates())
+                saver.save(session, os.path.join(resume, 'model'), done)
             if chief and verbose:
-                print(f'update {updates()} of {wanted}: loss {logs["loss"][0]:.4f}, accuracy {logs["acc"][0]:.4f}')
+                print(f'update {done} of {wanted}: loss {logs["loss"][0]:.4f}, accuracy {logs["acc"][0]:.4f}')
         loss, accuracy = model.evaluate(data.x_test, data.y_test, verbose=0)
         if chief:
             saver.save(session, os.path.join(out, 'model'), write_meta_graph=False)

@@ -92,6 +92,26 @@ def test_one_worker_is_a_single_process_whose_weights_lie_on_the_server(module, 
     assert found['test_accuracy'] == pytest.approx(accuracy, abs=1e-6) and accuracy > 0.7  # chance is 0.1
 
 
+def test_the_chiefs_last_line_has_all_updates_wherever_the_other_worker_made_the_last(
+    module, digits, monkeypatch, tmp_path
+):
+    cluster = cluster_of(workers=1)
+    monkeypatch.setenv('TF_CONFIG', tf_config(cluster, 'worker', 0))
+    lines = []
+
+    def say(line):
+        lines.append(line)
+        if len(lines) == 1:  # at this very moment the other worker makes all updates that are left; each counts twice
+            K.get_session().run(tf.assign_add(module.model.optimizer.iterations, 2 * 1000))
+
+    monkeypatch.setattr(module, 'print', say, raising=False)
+    found = module.run(digits, epochs=3, batch_size=32, out=str(tmp_path), resume=str(tmp_path))
+    said = [[int(n) for n in line.split(':')[0].split()[1::2]] for line in lines]
+    wanted = 3 * len(digits.x_train) // 32
+    assert said == [[said[0][0], wanted], [found['updates'], wanted]]
+    assert said[0][0] < wanted <= found['updates'] == said[0][0] + 1000 + 1
+
+
 @pytest.mark.parametrize(
     'optimizer, updates_that_stay',
     [
