@@ -9,6 +9,8 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '1')
 os.environ['KERAS_BACKEND'] = 'tensorflow'
 os.environ['MPLBACKEND'] = 'Agg'
 os.environ.pop('TFK_DATA_DIR', None)
+for name in ('TEST', 'MAKEFLAGS', 'MAKEOVERRIDES'):  # of the `make test` that this is; a test may start one of its own
+    os.environ.pop(name, None)
 STACK = doctor.stack_of()  # None, where the tests run outside of any
 
 
