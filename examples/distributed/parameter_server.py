@@ -62,8 +62,7 @@ def run(data, epochs=8, batch_size=32, verbose=2, out=None, resume=None):
         model.compile(optimizer, 'sparse_categorical_crossentropy', metrics=['acc'])
         model._make_train_function()  # every variable has to be there before the session is
 
-    saver = tf.train.Saver()
-    initialise = tf.global_variables_initializer()
+    saver, initialise = tf.train.Saver(), tf.global_variables_initializer()
     manager = tf.train.SessionManager(ready_op=tf.report_uninitialized_variables(), recovery_wait_secs=1)
     options = tf.ConfigProto(device_filters=['/job:ps', me])  # <- the line that matters
     options.operation_timeout_in_ms = 1000 * cluster.TIMEOUT
