@@ -247,6 +247,7 @@ def main(argv=None):
     if not proof['holds']:
         parts = proof['first_layer_that_parts']
         where = f'the first layer that parts is {parts}' if parts else 'no single layer that can be compared parts'
+        where = page.DECIDES.get(proof['decides'], where)
         say(f'error: the new model is NOT proven to answer the same: {where}; {out / "proof.md"} has the numbers')
         return 1
     difference = proof['largest_relative_difference']

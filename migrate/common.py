@@ -7,8 +7,15 @@ import re
 import sys
 import traceback
 
+import numpy as np
+
 FULL = re.compile('No space left|requested and [0-9]+ written|File too large|Disk quota|[Ee]rrno = (28|27)')
 NO_SPACE = 'the disk is full, or may not hold a file of this size: make room, or name another folder in OUT'
+
+
+SMALL, DEEP = 1e-5, 1e-4  # tolerated difference, relative to the largest answer
+MOVES = ('chance', 'rounding')  # why the old model's own answers move (old.own_moves)
+DEEP_FROM = 15  # layers with weights; rounding alone gave a VGG16, which has 16, 1.1e-05
 
 
 class Refused(Exception):
@@ -27,6 +34,32 @@ def read_json(*path):
 def write_json(value, *path):
     with open(os.path.join(*path), 'w', encoding='utf-8') as file:
         json.dump(value, file, indent=1)
+
+
+def compare(old, new):
+    """Largest difference, absolute and in relation to the largest old answer; infinite where shapes or NaNs differ."""
+    if old.shape != new.shape or not np.array_equal(np.isnan(old), np.isnan(new)):
+        return np.inf, np.inf
+    old, new = old.astype('float64'), new.astype('float64')
+    with np.errstate(invalid='ignore'):
+        difference = np.where((old == new) | np.isnan(old), 0, np.abs(old - new))
+    largest = float(np.max(difference, initial=0))
+    size = float(np.max(np.abs(old[np.isfinite(old)]), initial=0))
+    return largest, largest / size if size else (np.inf if largest else 0.0)
+
+
+def tolerated(description):
+    """How far an answer may lie from the old one, in relation to the largest old answer."""
+    return DEEP if _count(description) > DEEP_FROM else SMALL
+
+
+def _count(description):
+    return sum(_count(layer['model']) if layer['model'] else bool(layer['weights']) for layer in description['layers'])
+
+
+def undecided(moves, tolerance):
+    """Whether the old model's own answers move so far that a difference from them decides nothing."""
+    return moves > tolerance / 4
 
 
 def walk(model, call, inputs, prefix='', trace=None):

@@ -6,24 +6,10 @@ import sys
 
 import numpy as np
 
-from .common import run_jobs, write_json
+from .common import MOVES, compare, run_jobs, tolerated, undecided, write_json
 
-SMALL, DEEP = 1e-5, 1e-4  # tolerated difference, relative to the largest answer
-DEEP_FROM = 15  # layers with weights; rounding alone gave a VGG16, which has 16, 1.1e-05
 SATURATED = 30.0  # logits from here on give a softmax that is 0 or 1 in float32, or that noise decides
 HARDLY = 1e-4  # of the largest answer: a smaller variation over all samples proves nothing
-
-
-def compare(old, new):
-    """Largest difference, absolute and in relation to the largest old answer; infinite where shapes or NaNs differ."""
-    if old.shape != new.shape or not np.array_equal(np.isnan(old), np.isnan(new)):
-        return np.inf, np.inf
-    old, new = old.astype('float64'), new.astype('float64')
-    with np.errstate(invalid='ignore'):
-        difference = np.where(old == new, 0, np.abs(old - new))
-    largest = float(np.nanmax(difference, initial=0))
-    size = float(np.nanmax(np.abs(old[np.isfinite(old)]), initial=0))
-    return largest, largest / size if size else (np.inf if largest else 0.0)
 
 
 def varies(batches):
@@ -63,8 +49,8 @@ def judge(folder):
     new_out = np.load(os.path.join(folder, 'new_outputs.npz'))
     old_layer = load_layers(folder, 'layers.npz', description['layer_order'])
     new_layer = load_layers(folder, 'new_layers.npz', new['layer_order'])
-    deep = _count(description) > DEEP_FROM
-    tolerance = DEEP if deep else SMALL
+    tolerance = tolerated(description)
+    moves = description['moves']
     rows, proven, notes = [], [], description['notes'] + new['notes']
     for n, (name, last) in enumerate(zip(description['output_names'], description['last_layers'])):
         olds = [old_out[f'{b}/{n}'] for b in range(len(description['batches']))]
@@ -73,9 +59,7 @@ def judge(folder):
             key = f'{b}/{n}'
             absolute, relative = compare(old, new_out[key]) if key in new_out else (np.inf, np.inf)
             differences.append(relative)
-            rows.append(
-                {'output': name, 'batch': b, 'absolute': absolute, 'relative': relative, 'largest': _largest(old)}
-            )
+            rows.append(row(name, b, absolute, relative, _largest(old), moves.get(key, {})))
         logits = old_layer(last['logits']) if last['logits'] else None
         if logits is None and last.get('squashes') and len(last['before']) == 1:  # a layer of its own
             logits = old_layer(last['before'][0])
@@ -85,8 +69,9 @@ def judge(folder):
             continue
         why = 'is saturated' if full else 'hardly varies'
         found, good = substitute(last, old_layer, new_layer, tolerance)
-        for key, absolute, relative, largest in found:
-            rows.append({'output': key, 'batch': 0, 'absolute': absolute, 'relative': relative, 'largest': largest})
+        for key, *numbers in found:
+            seen = last['squashes'] and key in (last['logits'], *last['before'])
+            rows.append(row(key, 0, *numbers, moves.get(f'0/{n}/before', {}) if seen else {}))
         names = ' and '.join(key.replace('@logits', ' before its activation') for key, *_ in found)
         if found:
             notes.append(f'The output {name} {why}, which proves nothing; judged instead: {names}.')
@@ -109,12 +94,16 @@ def judge(folder):
             parts = key
     whole = [row for row in rows if row['output'] in description['output_names']]
     judged = rows if len(whole) < len(rows) else whole
+    # what differs, but not by the new model's fault as far as anybody can tell
+    differing = [] if holds else [row for row in judged if not row['relative'] <= tolerance]
+    decides = [why for why in MOVES if differing and all(undecided(row[why], tolerance) for row in differing)]
     return {
         'target': new['target'],
         'holds': holds,
+        'decides': decides[0] if decides else None,
         'largest_absolute_difference': max((row['absolute'] for row in judged), default=0.0),
         'largest_relative_difference': max((row['relative'] for row in judged), default=0.0),
-        'first_layer_that_parts': None if holds else parts,
+        'first_layer_that_parts': None if holds or decides else parts,
         'tolerance': tolerance,
         'outputs': rows,
         'batches': description['batches'],
@@ -122,6 +111,12 @@ def judge(folder):
         'notes': notes,
         'versions': {'old': description['versions'], 'new': new['versions']},
     }
+
+
+def row(output, batch, absolute, relative, largest, moves):
+    """A line of the proof's table. moves: by how much of the largest answer the old model's own answers moved."""
+    found = {'output': output, 'batch': batch, 'absolute': absolute, 'relative': relative, 'largest': largest}
+    return {**found, **{why: moves.get(why, 0.0) for why in MOVES}}
 
 
 def substitute(last, old_layer, new_layer, tolerance):
@@ -142,10 +137,6 @@ def substitute(last, old_layer, new_layer, tolerance):
 def _largest(array):
     finite = array[np.isfinite(array)]
     return float(np.abs(finite).max(initial=0))
-
-
-def _count(description):
-    return sum(_count(layer['model']) if layer['model'] else bool(layer['weights']) for layer in description['layers'])
 
 
 def finite(value):

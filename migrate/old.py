@@ -5,6 +5,7 @@ weights.npz, inputs.npz and outputs.npz, every layer's outputs, and model.onnx o
 Several jobs share a process since importing TensorFlow and Keras takes longer than a small model.
 """
 
+import contextlib
 import json
 import keyword
 import os
@@ -19,8 +20,10 @@ from keras import backend as K
 from keras.engine import saving
 from keras.engine.network import Network
 from keras.layers import deserialize
+from tensorflow.core.protobuf import rewriter_config_pb2
+from tensorflow.python.grappler import tf_optimizer
 
-from .common import Refused, load_custom, run_jobs, walk, write_json
+from .common import MOVES, Refused, compare, load_custom, run_jobs, tolerated, undecided, walk, write_json
 
 OPSET = 12
 FREE = {3: 9, 4: 96, 5: 16}  # rank -> size for a dimension that the model leaves open; Inception wants 75
@@ -29,6 +32,14 @@ PASSED_THROUGH = {  # layers behind which an input is still what it was, as far 
     'SpatialDropout1D',
 }  # fmt: skip
 WITH_LOGITS = {'Dense', 'Conv1D', 'Conv2D', 'Conv3D', 'Conv2DTranspose', 'Conv3DTranspose', 'SeparableConv2D'}
+ROUNDED = set(  # operations of TensorFlow whose results are rounded numbers
+    'Acos Add AddN Asin Atan Atan2 AvgPool AvgPool3D BatchMatMul BiasAdd Conv2D Conv2DBackpropInput Conv3D '
+    'Conv3DBackpropInputV2 Cos Cosh CropAndResize Cumprod Cumsum DepthwiseConv2dNative Div Elu Erf Erfc Exp Expm1 '
+    'FusedBatchNorm FusedBatchNormV2 L2Loss LRN Log Log1p LogSoftmax MatMul MatrixInverse Mean Mul Pow Prod RealDiv '
+    'Reciprocal ResizeBicubic ResizeBilinear Rsqrt Selu Sigmoid Sin Sinh Softmax Softplus Softsign Sqrt Square '
+    'SquaredDifference Sub Sum Tan Tanh'.split()
+)
+SMALLER = (1, 4, 16, 64)  # what random inputs are divided by, in turn, until rounding no longer decides the answers
 PLAIN = {  # layers for GPUs alone, and the layer that computes the same anywhere; Keras converts the weights
     'CuDNNLSTM': ('LSTM', {'activation': 'tanh', 'recurrent_activation': 'sigmoid'}),
     'CuDNNGRU': ('GRU', {'activation': 'tanh', 'recurrent_activation': 'sigmoid', 'reset_after': True}),
@@ -260,19 +271,22 @@ def make_input(model, n, batch, deviation, longer, random):
     return array.astype(spec['dtype'])
 
 
-def make_batches(model, mine, seed):
-    """The batches that both sides answer: (how it was made, list of arrays). mine: the user's arrays, or None."""
+def make_batches(model, mine, seed, smaller=1):
+    """The batches that both sides answer: (how it was made, list of arrays). mine: the user's arrays, or None.
+
+    smaller: what the deviation of the random ones is divided by.
+    """
     random = np.random.RandomState(seed)
     batches = []
-    fixed = any(spec['shape'][0] is not None for spec in model['inputs'])
     for batch, deviation, longer in [(4, 2, 0), (7, 3, 2)]:
+        deviation /= smaller
         arrays = [make_input(model, n, batch, deviation, longer, random) for n in range(len(model['inputs']))]
         size = len(arrays[0]) if arrays[0].ndim else batch
-        how = 'random, standard deviation %d (whole numbers for an Embedding), batch of %d' % (deviation, size)
+        how = 'random, standard deviation %g (whole numbers for an Embedding), batch of %d' % (deviation, size)
         batches.append((how, arrays))
     if mine is not None:
         batches.append(your_batches(model, mine)[0])
-    return batches, fixed
+    return batches
 
 
 def your_batches(model, mine):
@@ -422,13 +436,60 @@ def clean_names(model):
     return both
 
 
+def onnx_nodes(graph):
+    """The nodes of an ONNX graph, and of the bodies of its loops and branches."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.HasField('g'):
+                for each in onnx_nodes(attribute.g):
+                    yield each
+
+
+def without_calls(graph, tensors):
+    """A graph with the bodies of functions in the place of their calls, which tf2onnx does not know on TensorFlow 1.9.
+
+    tf.nn.swish is such a function, as is whatever else has the decorator Defun. tensors: names of what has to stay.
+    """
+    if not graph.library.function:
+        return graph
+    for function in graph.library.function:
+        function.attr.pop('_noinline', None)  # swish has it
+    with tf.Graph().as_default():  # or the collections of another go with it
+        whole = tf.train.export_meta_graph(graph_def=graph)
+    whole.collection_def['train_op'].node_list.value.extend(tensors)  # where the optimizer looks for them
+    whole = tf_optimizer.OptimizeGraph(rewriter_config_pb2.RewriterConfig(optimizers=['function']), whole)
+    whole.ClearField('library')
+    return whole
+
+
+def check_graph(model, targets):
+    """Refuses a model that calls what no file of these targets can hold."""
+    graph = K.get_session().graph.as_graph_def()
+    graph = tf.graph_util.extract_sub_graph(graph, [tensor.op.name for tensor in model.outputs])
+    functions = {function.signature.name: function.node_def for function in graph.library.function}
+    inside = [node for nodes in functions.values() for node in nodes]
+    for node in [*graph.node, *inside]:
+        if node.op in ('PyFunc', 'PyFuncStateless', 'EagerPyFunc'):
+            raise Refused(
+                '%s calls a function of Python (tf.py_func), which neither ONNX nor a SavedModel can hold: write it in '
+                'operations of TensorFlow, or take TO=keras3 or tf_keras with the layer in CUSTOM' % node.name
+            )
+    for node in inside:
+        if node.op in functions and 'savedmodel' in targets:
+            raise Refused(
+                'a function of the graph calls another, %s, which a current TensorFlow does not find in a SavedModel: '
+                'take TO=onnx, whose graph has no functions' % node.op
+            )
+
+
 def write_onnx(model, path):
     import onnx
     import tf2onnx
     from tf2onnx import optimizer, tf_loader, tfonnx
 
     graph, inputs, outputs, rename = freeze(model)
-    graph = tf_loader.tf_optimize(inputs, outputs, graph)
+    graph = tf_loader.tf_optimize(inputs, outputs, without_calls(graph, inputs + outputs))
     with tf.Graph().as_default() as frozen:
         tf.import_graph_def(graph, name='')
         with tf.Session(graph=frozen):
@@ -436,7 +497,12 @@ def write_onnx(model, path):
                 frozen, opset=OPSET, input_names=inputs, output_names=outputs, tensors_to_rename=rename
             )
         proto = optimizer.optimize_graph(made).make_model('migrated by tf2onnx %s' % tf2onnx.__version__)
-    for node in proto.graph.node:
+    for node in onnx_nodes(proto.graph):
+        if node.domain not in ('', 'ai.onnx') or not onnx.defs.has(node.op_type):
+            raise Refused(
+                "ONNX has no counterpart of TensorFlow's operation %s, as %s has it: take another target"
+                % (node.op_type, node.name)
+            )
         for attribute in node.attribute:
             if attribute.name == 'pads' and any(pad < 0 for pad in attribute.ints):
                 raise Refused(
@@ -481,6 +547,112 @@ def answer(model, arrays):
     return out if isinstance(out, list) else [out]
 
 
+def own_moves(model, other, batches):
+    """How far the model's own answers move, as a share of the largest answer.
+
+    Returns a dict from 'BATCH/OUTPUT' to a dict: `chance`, where it is asked the same twice, and `rounding`, where the
+    result of each of its operations moves in its last digit, as in `other`, the session that `shaken` makes.
+    'BATCH/OUTPUT/before' is the same of what the output's softmax, sigmoid or tanh is applied to.
+    """
+    watched = {str(n): tensor for n, tensor in enumerate(model.outputs)}
+    watched.update(('%s/before' % n, logits(tensor)) for n, tensor in list(watched.items()))
+    watched = {key: tensor for key, tensor in watched.items() if tensor is not None}
+    feeds = [dict(zip(model.inputs, arrays)) for _, arrays in batches]
+
+    def ask():
+        if model.stateful:
+            model.reset_states()
+        return [K.get_session().run(watched, feed) for feed in feeds]
+
+    first, again = ask(), ask()
+    fetch = {key: tensor.name for key, tensor in watched.items()}
+    moved = [other.run(fetch, {tensor.name: array for tensor, array in feed.items()}) for feed in feeds]
+
+    def far(others, b, key):
+        return compare(first[b][key], others[b][key])[1]
+
+    keys = [(b, key) for b in range(len(batches)) for key in watched]
+    return {'%d/%s' % at: {'chance': far(again, *at), 'rounding': far(moved, *at)} for at in keys}
+
+
+def shaken(session):
+    """A session with a copy of the graph and its variables, in which every result of ROUNDED moves in its last digit.
+
+    Up or down or not at all, by chance, each number by itself. Whole numbers stay, since most are exact: masks, counts.
+    """
+    variables = session.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)
+    values = session.run({variable.name: variable for variable in variables})
+    with tf.Graph().as_default() as copy:
+        tf.set_random_seed(0)
+        tf.train.import_meta_graph(tf.train.export_meta_graph(graph=session.graph), clear_devices=True)
+        for op in copy.get_operations():
+            if op.type not in ROUNDED and op.type not in copy._functions:
+                continue
+            context = op._get_control_flow_context()
+            for tensor in op.outputs:
+                if tensor.dtype.is_floating:
+                    users = [(user, n) for user in tensor.consumers() for n, t in enumerate(user.inputs) if t is tensor]
+                    if context:  # of a loop, outside of which its tensors are not to be had
+                        context.Enter()
+                    other = shake(tensor)
+                    if context:
+                        context.Exit()
+                    for user, n in users:
+                        user._update_input(n, other)
+        given = {tf.placeholder(v.dtype.base_dtype, v.shape): v for v in tf.global_variables()}
+        assign = [tf.assign(variable, placeholder) for placeholder, variable in given.items()]
+        session = tf.Session()
+        session.run(assign, {placeholder: values[variable.name] for placeholder, variable in given.items()})
+    return session
+
+
+def shake(tensor):
+    eps = np.finfo(tensor.dtype.as_numpy_dtype).eps
+    factor = tf.random_uniform(tf.shape(tensor), 1 - eps, 1 + eps, tensor.dtype)
+    return tf.where(tf.equal(tensor, tf.floor(tensor)), tensor, tensor * factor)
+
+
+def ask_all(model, other, description, mine, seed):
+    """Asks the model. Returns batches, answers, the moves of own_moves, and notes for the proof.
+
+    Where rounding decides what it answers to the random inputs, smaller ones are taken, or else the user's own alone.
+    """
+    tolerance = tolerated(description)
+
+    def ask(batches):
+        return [answer(model, arrays) for _, arrays in batches], own_moves(model, other, batches)
+
+    def ask_yours_alone(why):
+        batches = your_batches(description, mine)
+        try:
+            answers, moves = ask(batches)
+        except Exception as error:
+            raise Refused('INPUTS: the model does not take them (%s)' % str(error).split('\n')[0], 2) from None
+        return batches, answers, moves, [why[0].upper() + why[1:] + ', so your own were judged alone.']
+
+    first = None
+    for smaller in SMALLER:
+        batches = make_batches(description, mine, seed, smaller)
+        try:
+            answers, moves = ask(batches)
+        except Exception as error:
+            tried = ', '.join(str(list(array.shape)) for array in batches[0][1])
+            why = 'the model does not take the random inputs that were tried, %s (%s)'
+            why %= (tried, str(error).split('\n')[0])
+            if mine is None:
+                raise Refused(why + ': give it INPUTS') from None
+            return ask_yours_alone(why)
+        chance, rounding = (max(each[why] for key, each in moves.items() if key[:2] in ('0/', '1/')) for why in MOVES)
+        if first is None:
+            first = batches, answers, moves, []
+            why = 'rounding decides what the model answers to random inputs of standard deviation 2 and 3: its answers '
+            why += 'move by %.1e of the largest where each of its operations rounds otherwise' % rounding
+        if undecided(chance, tolerance) or not undecided(rounding, tolerance):
+            notes = ['R%s. So they are %d times smaller.' % (why[1:], smaller)] if smaller > 1 else []
+            return batches, answers, moves, notes
+    return first if mine is None else ask_yours_alone(why)
+
+
 def work(job):
     K.clear_session()
     K.set_learning_phase(0)
@@ -493,25 +665,14 @@ def work(job):
         raise Refused('the model holds weights that belong to none of its layers, and nothing could account for them')
     np.savez(os.path.join(folder, 'weights.npz'), *K.batch_get_value(variables))
     mine = read_inputs(job['inputs'], description) if job['inputs'] else None
-    batches, fixed = make_batches(description, mine, job['seed'])
-    description['notes'] = []
-    try:
-        answers = [answer(model, arrays) for _, arrays in batches]
-    except Exception as error:
-        tried = ', '.join(str(list(array.shape)) for array in batches[0][1])
-        why = 'the model does not take the random inputs that were tried, %s (%s)' % (tried, str(error).split('\n')[0])
-        if mine is None:
-            raise Refused(why + ': give it INPUTS') from None
-        batches = your_batches(description, mine)
-        try:
-            answers = [answer(model, arrays) for _, arrays in batches]
-        except Exception as error:
-            raise Refused('INPUTS: the model does not take them (%s)' % str(error).split('\n')[0], 2) from None
-        description['notes'] = [why[0].upper() + why[1:] + ', so your own were judged alone.']
+    with contextlib.closing(shaken(K.get_session())) as other:
+        batches, answers, moves, description['notes'] = ask_all(model, other, description, mine, job['seed'])
     saved = {'%d/%d' % (b, n): array for b, (_, arrays) in enumerate(batches) for n, array in enumerate(arrays)}
     answers = {'%d/%d' % (b, n): array for b, out in enumerate(answers) for n, array in enumerate(out)}
     if model.stateful:
         model.reset_states()
+    if {'onnx', 'savedmodel'} & set(job['targets']):
+        check_graph(model, job['targets'])
     if 'savedmodel' in job['targets']:
         write_savedmodel(model, os.path.join(folder, 'saved_model'))
     if 'onnx' in job['targets']:
@@ -537,7 +698,8 @@ def work(job):
     np.savez(os.path.join(folder, 'outputs.npz'), **answers)
     description.update(
         batches=[how for how, _ in batches],
-        fixed_batch=fixed,
+        fixed_batch=any(spec['shape'][0] is not None for spec in description['inputs']),
+        moves=moves,
         layer_order=order,
         tensor_names=names,
         last_layers=last,

@@ -8,6 +8,10 @@ HEAD = {
     'tf_keras': 'a tf-keras model',
     'keras3': 'a Keras 3 model',
 }
+DECIDES = {  # what the answers depend on, where a difference says nothing of the new model
+    'rounding': 'rounding decides what the old one answers to these inputs; give it INPUTS of your own',
+    'chance': 'the old one draws random numbers, and answers the same inputs in another way each time',
+}
 TRAINING = """Proven is what the model answers. Training it further is not the same everywhere: SGD, with
 momentum too, and Adam, Adamax and Adadelta go the same way from the same weights; RMSprop, Adagrad and Nadam
 add their epsilon elsewhere or start elsewhere, clipnorm clips each variable by itself, and
@@ -25,10 +29,9 @@ def proof(proof, description):
     old, new = proof['versions']['old'], proof['versions']['new']
     lines = [f'# {description["name"]}: moved to {HEAD[proof["target"]]}', '', f'**{verdict}**', '']
     if not proof['holds']:
-        lines += [
-            f'The first layer that parts: {proof["first_layer_that_parts"] or "none that could be compared"}.',
-            '',
-        ]
+        parts = f'The first layer that parts: {proof["first_layer_that_parts"] or "none that could be compared"}.'
+        why = DECIDES.get(proof['decides'])
+        lines += [why[0].upper() + why[1:] + '.' if why else parts, '']
     lines += ['| file | SHA-256 |', '|---|---|', *(f'| {n} | `{h}` |' for n, h in proof['files'].items()), '']
     lines += ['| side | versions |', '|---|---|']
     lines += [
@@ -50,13 +53,19 @@ def proof(proof, description):
         lines += ['Its recurrent layers are stateful; each batch began after reset_states.']
     lines += [
         '',
-        '| judged | batch | largest answer | largest difference | of the largest answer |',
-        '|---|---|---|---|---|',
+        '| judged | batch | largest answer | largest difference | of the largest answer | rounding of the old model |',
+        '|---|---|---|---|---|---|',
     ]
     for row in proof['outputs']:
-        values = [number(row[key]) for key in ('largest', 'absolute', 'relative')]
+        values = [number(row[key]) for key in ('largest', 'absolute', 'relative', 'rounding')]
         lines.append(f'| {row["output"]} | {row["batch"] + 1} | {" | ".join(values)} |')
-    lines += ['', f'Tolerated: {proof["tolerance"]:.0e} of the largest answer.', *proof['notes'], '']
+    lines += [
+        '',
+        f'Tolerated: {proof["tolerance"]:.0e} of the largest answer. The last column is how far the old model moves by',
+        'itself, where the result of each of its operations moves in its last digit.',
+        *proof['notes'],
+        '',
+    ]
     compared = [row for row in proof['layers'] if isinstance(row['relative'], float)]
     if compared:
         worst = max(compared, key=lambda row: row['relative'])

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import resource
 import subprocess
 
 import pytest
@@ -42,6 +43,20 @@ def run(environment, *words, check=True, **keywords):
     done = subprocess.run(command, env=env, capture_output=True, text=True, cwd=keywords.get('cwd', ROOT))
     assert not check or done.returncode == 0, done.stderr[-3000:]
     return done
+
+
+def migrate(model, folder, limit=None, **options):
+    """Exit code, last line on standard error and OUT of `make migrate`, which may write files of `limit` bytes."""
+    env = {**os.environ, 'MODEL': str(model), 'OUT': str(folder / 'out'), **options}
+    done = subprocess.run(
+        [str(ROOT / 'scripts' / 'front-door'), 'migrate'],
+        env=env,
+        capture_output=True,
+        text=True,
+        preexec_fn=limit and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))),
+    )
+    assert 'Traceback' not in done.stderr
+    return done.returncode, done.stderr.strip().split('\n')[-1], folder / 'out'
 
 
 class Models:

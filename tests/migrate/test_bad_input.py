@@ -2,11 +2,10 @@
 
 import json
 import os
-import resource
 import subprocess
 
 import pytest
-from conftest import HERE, ROOT, run
+from conftest import HERE, ROOT, migrate, run
 
 MAKE = """
 import sys, h5py, keras, numpy as np
@@ -56,23 +55,12 @@ def files(tmp_path_factory):
     return folder
 
 
-def migrate(files, tmp_path, model, to='onnx', **options):
-    """Exit code and last line on standard error; checks that nothing is left, and no traceback is shown."""
-    out = tmp_path / 'out'
-    env = {**os.environ, 'MODEL': str(files / model), 'TO': to, 'OUT': str(out), **options}
-    limit = options.pop('limit', None)
-    env.pop('limit', None)
-    done = subprocess.run(
-        [str(ROOT / 'scripts' / 'front-door'), 'migrate'],
-        env=env,
-        capture_output=True,
-        text=True,
-        preexec_fn=limit and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))),
-    )
-    assert 'Traceback' not in done.stderr
-    if done.returncode != 0:
+def outcome(files, tmp_path, model, to='onnx', **options):
+    """Exit code and last line of a run that fails; checks that nothing is left."""
+    code, last, _ = migrate(files / model, tmp_path, TO=to, **options)
+    if code != 0:
         assert not list(tmp_path.iterdir()), list(tmp_path.iterdir())
-    return done.returncode, done.stderr.strip().split('\n')[-1]
+    return code, last
 
 
 @pytest.mark.parametrize(
@@ -96,7 +84,7 @@ def migrate(files, tmp_path, model, to='onnx', **options):
 )
 def test_what_shows_before_anything_is_run(files, tmp_path, model, options, code, words):
     options = {key: value.format(files=files) for key, value in options.items()}
-    got, sentence = migrate(files, tmp_path, model, **options)
+    got, sentence = outcome(files, tmp_path, model, **options)
     assert got == code and words in sentence and sentence.startswith('error: ')
 
 
@@ -121,7 +109,7 @@ def test_what_shows_before_anything_is_run(files, tmp_path, model, options, code
 )
 def test_what_shows_when_the_model_is_read(files, tmp_path, model, options, code, words):
     options = {key: value.format(files=files) if isinstance(value, str) else value for key, value in options.items()}
-    got, sentence = migrate(files, tmp_path, model, **options)
+    got, sentence = outcome(files, tmp_path, model, **options)
     assert got == code and words in sentence and sentence.startswith('error: ')
 
 
@@ -155,7 +143,7 @@ def test_that_a_folder_with_other_things_is_left_alone(files, tmp_path):
 
 
 def test_a_model_that_takes_no_random_numbers_is_judged_by_what_its_user_gives(files, tmp_path):
-    code, _ = migrate(files, tmp_path, 'picky.h5', INPUTS=str(files / 'right.npy'))
+    code, _ = outcome(files, tmp_path, 'picky.h5', INPUTS=str(files / 'right.npy'))
     assert code == 0
     proof = json.loads((tmp_path / 'out' / 'proof.json').read_text())
     assert proof['batches'] == ['your own data, batch of 3', 'your own data, batch of 2']
@@ -165,7 +153,7 @@ def test_a_model_that_takes_no_random_numbers_is_judged_by_what_its_user_gives(f
 def test_a_whole_run_and_its_program(files, tmp_path):
     """load.py runs with nothing of this repository, and a second run replaces the first."""
     for to in ('onnx', 'keras3'):
-        code, _ = migrate(files, tmp_path, 'good.h5', to=to)
+        code, _ = outcome(files, tmp_path, 'good.h5', to=to)
         assert code == 0
     out = tmp_path / 'out'
     made = {path.name for path in out.iterdir()}
