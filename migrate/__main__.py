@@ -30,6 +30,16 @@ SAYS = {
     'build': 'Building the new model, layer by layer',
     'run': 'Running the new file in a fresh process',
 }
+ABOUT = """
+Moves a model file of Keras 2.2 to a current framework, runs both on the same inputs, and writes a proof beside the
+new model. Ends with 0 only if the new model answers the same, with 1 if it does not.
+"""
+IN_THE_IMAGE = """
+In a container, on a file of the folder that you are in:
+
+  docker run --rm --network none -v "$PWD:/work" -w /work --user "$(id -u):$(id -g)" \\
+    tensorflow-with-keras:migrate migrate model.h5 --to onnx
+"""
 
 
 def say(text):
@@ -39,15 +49,27 @@ def say(text):
 # --- what the user gave
 
 
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise Refused(f'{message}; `migrate --help` names all options', 2)
+
+
 def arguments(argv):
-    parser = argparse.ArgumentParser(prog='make migrate', description=__doc__)
-    parser.add_argument('model')
-    parser.add_argument('--to', required=True, choices=TARGETS)
-    parser.add_argument('--out')
-    parser.add_argument('--inputs')
-    parser.add_argument('--custom', default='')
-    parser.add_argument('--input-shape')
-    parser.add_argument('--stock', action='store_true')
+    parser = Parser(
+        prog='migrate',
+        description=ABOUT,
+        epilog=IN_THE_IMAGE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('model', help='a file that model.save of Keras 2.2 or older wrote; it is only read')
+    parser.add_argument('--to', required=True, choices=TARGETS, help='what to make of it')
+    parser.add_argument('--out', help='the folder to write; by default runs/migrate-NAME-TARGET, from where you are')
+    parser.add_argument('--inputs', help='your own data to judge by: an .npy, or an .npz with an array for each input')
+    parser.add_argument('--custom', default='', help='your own layers and functions, as in layers.py:Attention,Crf')
+    parser.add_argument(
+        '--input-shape', help='the shape without the batch, as in 28,28,1, of a Sequential whose file has none'
+    )
+    parser.add_argument('--stock', action='store_true', help='for keras3: only layers that Keras 3 has itself')
     args = parser.parse_args(argv)
     args.custom = custom_entries(args.custom)
     args.shape = None
@@ -115,7 +137,7 @@ def _text(value):
 
 
 def out_folder(args):
-    out = pathlib.Path(args.out or ROOT / 'runs' / f'migrate-{pathlib.Path(args.model).stem}-{args.to}').absolute()
+    out = pathlib.Path(args.out or f'runs/migrate-{pathlib.Path(args.model).stem}-{args.to}').absolute()
     if out.exists() and not out.is_dir():
         raise Refused(f'OUT={out} is a file: name a folder', 2)
     for parent in out.parents:

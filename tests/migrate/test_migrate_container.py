@@ -1,9 +1,13 @@
-"""`make migrate` in containers. `nox -s "image(migrate)"` runs it, and sets ENGINE, KIND and the bases."""
+"""`make migrate` in containers.
+
+`nox -s "image(migrate)"` runs it, and sets ENGINE, KIND and the bases.
+"""
 
 import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -104,8 +108,9 @@ def mount(folder, *more):
     return ','.join(['type=bind', f'"source={folder}"', f'"destination={folder}"', *more])
 
 
-def environment(tmp_path, model, to, out, **options):
-    variables = {**os.environ, 'MODEL': str(model), 'TO': to, 'OUT': str(out), **options}
+def environment(tmp_path, **options):
+    """Variables of a shell in which `id` says that one is SOMEBODY."""
+    variables = {**os.environ, **options}
     if os.getuid() != SOMEBODY:
         bin = tmp_path / 'bin'
         bin.mkdir(exist_ok=True)
@@ -115,9 +120,9 @@ def environment(tmp_path, model, to, out, **options):
     return variables
 
 
-def migrate(tmp_path, *arguments, **options):
+def migrate(tmp_path, model, to, out, **options):
     """Exit code, standard output and standard error of `make migrate`, whose own exit code make would hide."""
-    variables = environment(tmp_path, *arguments, **options)
+    variables = environment(tmp_path, MODEL=str(model), TO=to, OUT=str(out), **options)
     done = subprocess.run([FRONT_DOOR, 'migrate'], env=variables, capture_output=True, text=True, timeout=900)
     assert 'Traceback' not in done.stderr
     return done.returncode, done.stdout, done.stderr
@@ -208,7 +213,7 @@ def test_custom_code_reaches_no_network_and_nothing_but_what_was_named(files, la
 
 
 def test_an_interrupted_run_leaves_nothing(files, place, tmp_path):
-    variables = environment(tmp_path, files / 'lstm.h5', 'onnx', place / 'moved')
+    variables = environment(tmp_path, MODEL=str(files / 'lstm.h5'), TO='onnx', OUT=str(place / 'moved'))
     process = subprocess.Popen([FRONT_DOOR, 'migrate'], env=variables, stderr=subprocess.PIPE, text=True)
     for line in process.stderr:
         if line.startswith('Reading the model'):
@@ -217,3 +222,22 @@ def test_an_interrupted_run_leaves_nothing(files, place, tmp_path):
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=60) == 130 and 'error: stopped' in process.stderr.read()
     assert not list(place.iterdir())
+
+
+# --- the image by itself, on a machine without this repository
+
+
+@pytest.mark.parametrize('command', [[], ['migrate', '--help']], ids=['nothing', 'help'])
+def test_the_program_of_the_image_helps(image, command):
+    done = subprocess.run([ENGINE, 'run', '--rm', *SANDBOX, image, *command], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith('usage: migrate '), done.stderr
+    options = done.stdout.split('\noptions:\n')[1]
+    for option in ('to', 'out', 'inputs', 'custom', 'input-shape', 'stock'):
+        assert re.search(rf'^  --{option}\b.*\s+[a-z]', options, re.M), option
+
+
+def test_what_is_wrong_with_its_arguments_is_one_sentence(image):
+    command = [ENGINE, 'run', '--rm', *SANDBOX, image, 'migrate', 'model.h5']
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout == ''
+    assert done.stderr == 'error: the following arguments are required: --to; `migrate --help` names all options\n'
