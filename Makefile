@@ -22,7 +22,7 @@ help: ## Show this help
 	@echo '                folder of its lock, and 1 for a container that reaches the network'
 	@echo '  MODEL         the model file to inspect or migrate'
 	@echo '  TO, OUT, INPUTS, CUSTOM, INPUT_SHAPE, STOCK   of migrate: see docs/migrate.md'
-	@echo '  KIND, OUT     of bundle: cpu (the default) or gpu; the folder for the archive, runs/bundle by default'
+	@echo '  KIND, OUT     of bundle: cpu (the default), gpu or migrate; the folder for the archive, runs/bundle by default'
 	@echo '  PORT, LOGDIR  the port of notebook and tensorboard, by default the first free one; the folder that'
 	@echo '                tensorboard shows, by default of the last run that has something to show'
 	@echo '  TEST          the test file, folder or single test to run; by default all'
@@ -82,7 +82,7 @@ build-gpu: ## Build the container image for GPUs
 test-gpu: tools ## Run the tests of the recipes on a GPU of this machine
 	@.tools/bin/nox -s gpu
 
-bundle: ## Put the image for CPUs, or that of KIND=gpu, into one archive for a machine without a network; ENGINE=local: the environment
+bundle: ## Put the image for CPUs, or that of KIND=gpu or migrate, into one archive for a machine without a network; ENGINE=local: the environment
 	@scripts/front-door bundle
 
 doctor: ## Say what this machine can run, and what is missing

@@ -9,6 +9,7 @@ With ENGINE `local` it is FOLDER/NAME-linux-x86_64.tar.gz, for a machine that ha
 the image it holds PYTHON with the packages of LOCK and the recipes, which run from any place (environment.py).
 """
 
+import collections
 import contextlib
 import errno
 import glob
@@ -43,6 +44,11 @@ ROOT = HERE.parents[1]
 SCHEMA = SchemaVersion.V1_6
 EPOCH = 1546300800  # SOURCE_DATE_EPOCH of the Dockerfiles: the time of every file in the bundle
 NVIDIA = '/usr/local/cuda*'  # where an image for GPUs has NVIDIA's libraries
+# where the image of `make migrate` has the packages of its environments, and of its second Python
+ENVIRONMENTS = [
+    '/opt/tensorflow-with-keras/.venv-*/lib/python*/site-packages',
+    '/opt/python312/lib/python*/site-packages',
+]
 NOT_NVIDIAS = re.compile(r'/stub/|/libgomp\.so')  # what lies there too: ours in the place of the driver's, and GCC's
 
 
@@ -141,6 +147,11 @@ def described(kind, content):
 # --- the bill of materials
 
 
+def plain(name):
+    """The name of a package of Python's as package URLs have it."""
+    return name.lower().replace('_', '-')
+
+
 def licences(package):
     """What a Python package says of its licence: by its SPDX name where that is one, else in its own words."""
     make = LicenseFactory().make_from_string
@@ -161,14 +172,14 @@ def bill(found, name, version, label):
     }
     bom.metadata.component = image = Component(name=name, version=version, **about)
     licence = [LicenseFactory().make_from_string('PSF-2.0')]
-    about = {'type': ComponentType.PLATFORM, 'licenses': licence, 'bom_ref': 'python'}
-    parts = [Component(name='CPython', version=found['version'], **about)]
+    about = {'type': ComponentType.PLATFORM, 'licenses': licence}
+    parts = [Component(name='CPython', version=each, bom_ref=f'CPython {each}', **about) for each in found['pythons']]
     for package in found['debian']:
         qualifiers = {'arch': package['architecture']}
         url = PackageURL('deb', 'debian', package['name'], package['version'], qualifiers)
         parts.append(Component(name=package['name'], version=package['version'], purl=url, bom_ref=str(url)))
     for package in found['python']:
-        url = PackageURL('pypi', None, package['name'].lower().replace('_', '-'), package['version'])
+        url = PackageURL('pypi', None, plain(package['name']), package['version'])
         about = {'purl': url, 'bom_ref': str(url), 'licenses': licences(package)}
         parts.append(Component(name=package['name'], version=package['version'], **about))
     for library in found['libraries']:
@@ -194,16 +205,21 @@ def bill_text(bom):
 
 
 def write_licences(found, folder):
-    """Every licence text that the image has, one file each, and an index; what has none is named there, too."""
+    """Every licence text that the image has, one file each, and an index; what has none is named there, too.
+
+    They lie in a folder for each package, with its version in the name where another version is there as well.
+    """
     lines = ['The licence texts that lie in what this comes with, by package.', '']
     for kind, packages in (('debian', found['debian']), ('python', found['python'])):
+        versions = collections.Counter(plain(package['name']) for package in packages)
         for package in sorted(packages, key=lambda each: each['name'].lower()):
+            own = package['name'] + (f'-{package["version"]}' if versions[plain(package['name'])] > 1 else '')
             texts = package.get('licence_texts') or {'copyright': package.get('licence_text')}
             texts = {name: text for name, text in texts.items() if text}
             words = [package.get('licence', '').split('\n')[0].replace('UNKNOWN', ''), *package.get('classifiers', [])]
             said = '; '.join(filter(None, words))
             for name, text in texts.items():
-                path = folder / kind / package['name'] / name.replace('/', '_')
+                path = folder / kind / own / name.replace('/', '_')
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text, encoding='utf-8')
             said = (said or 'as in its text') + ('' if texts else ' (no text there)')
@@ -213,7 +229,7 @@ def write_licences(found, folder):
 
 # --- the bundle
 
-README = """{name}: Keras on TensorFlow 1.x in a container image, for a machine without a network.
+README = """{name}: {what} in a container image, for a machine without a network.
 
 image.tar.gz    the image {image}
                 ID       {label}
@@ -327,7 +343,7 @@ def bundle(engine, image, folder):
             '--cap-drop=ALL',
             '--security-opt=no-new-privileges',
         ]
-        inside += [image, 'python', '-', NVIDIA]
+        inside += [image, 'python', '-', NVIDIA, *ENVIRONMENTS]
         found = json.loads(ask(engine, *inside, input=(HERE / 'inventory.py').read_bytes()))
         say('Saving the image')
         ask(engine, 'save', '-o', str(work / 'saved.tar'), image)
@@ -339,9 +355,13 @@ def bundle(engine, image, folder):
         bom = bill(found, image.split(':')[0], version, label)
         (top / 'sbom.cdx.json').write_text(bill_text(bom), encoding='utf-8')
         write_licences(found, top / 'licences')
+        of_migrate = image.endswith(':migrate')
         about = {'count': len(bom.components), 'nvidia': TERMS if found['libraries'] else ''}
+        about['what'] = 'models of Keras 2.2 moved to current frameworks' if of_migrate else 'Keras on TensorFlow 1.x'
         (top / 'README.txt').write_text(README.format(name=name, image=image, label=label, digest=digest, **about))
-        (top / 'load.sh').write_text((HERE / 'load.sh').read_text().replace('@IMAGE@', image))
+        try_it = 'migrate --help' if of_migrate else 'python -m tensorflow_with_keras run metrics/cohens_kappa'
+        load = (HERE / 'load.sh').read_text().replace('@IMAGE@', image).replace('@TRY@', try_it)
+        (top / 'load.sh').write_text(load)
         write_sums(top)
         with tarfile.open(work / 'whole.tar', 'w') as archive:
             for path in sorted(path for path in top.rglob('*') if path.is_file()):

@@ -1,8 +1,9 @@
 """What is in the image or environment that this runs in, as JSON on standard output, by the standard library alone.
 
-`make bundle` sends it to that Python, of 3.6 on, with shared libraries or folders of them as arguments.
-It reads what is there, and not what a lock says should be: Debian's packages (`debian`), Python's (`python`), Python
-itself (`version`), and the shared libraries in those folders (`libraries`, each with its SHA-256 and size in bytes).
+`make bundle` sends it to that Python, of 3.6 on. Its arguments are patterns: of shared libraries or folders of them,
+and of the folders `site-packages` of other environments. It reads what is there, and not what a lock says should be:
+Debian's packages (`debian`), those of this Python and of the other environments (`python`), the versions of these
+Pythons (`pythons`), and the shared libraries (`libraries`, each with its SHA-256 and size in bytes).
 """
 
 import email
@@ -11,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import subprocess
 import sys
 
 
@@ -41,18 +43,19 @@ def licence_texts(folder, recorded):
     root = os.path.dirname(folder)
     names = [line.split(',')[0].strip('"') for line in recorded.splitlines()]
     names += [os.path.join(os.path.basename(folder), name) for name in os.listdir(folder)]
-    wanted = sorted({n for n in names if re.match('(?i)(licen[cs]e|copying|notice)', os.path.basename(n))})
+    told = re.compile('(?i)(third.?party.?)?(licen[cs]e|copying|notice)')
+    wanted = sorted({name for name in names if told.match(os.path.basename(name))})
     paths = {name: os.path.join(root, name) for name in wanted if not name.endswith(('.py', '.pyc'))}
     return {name: read(path) for name, path in paths.items() if os.path.isfile(path)}
 
 
-def python():
-    """Python's packages on the path, each with what its metadata says of its licence, and the licence's texts.
+def python(environments):
+    """Packages on the path and in other environments, each with what its metadata says of its licence, and the texts.
 
-    One that is there twice, in the environment and in Python's own folder, is named once, unless its versions differ.
+    One that is there twice, as in an environment and in Python's own folder, is named once, unless its versions differ.
     """
     seen = set()
-    for root in sys.path:
+    for root in sys.path + environments:
         for folder in sorted(
             glob.glob(os.path.join(root, '*.dist-info')) + glob.glob(os.path.join(root, '*.egg-info'))
         ):
@@ -60,9 +63,10 @@ def python():
                 continue
             file = os.path.join(folder, 'METADATA' if folder.endswith('.dist-info') else 'PKG-INFO')
             fields = email.message_from_string(read(file))
-            if (fields['Name'], fields['Version']) in seen:
+            this = fields['Name'].lower().replace('_', '-'), fields['Version']
+            if this in seen:
                 continue
-            seen.add((fields['Name'], fields['Version']))
+            seen.add(this)
             record = os.path.join(folder, 'RECORD')
             classifiers = [c.split(' :: ')[-1] for c in fields.get_all('Classifier', []) if c.startswith('License :: ')]
             yield {
@@ -72,6 +76,16 @@ def python():
                 'classifiers': [c for c in classifiers if c != 'OSI Approved'],
                 'licence_texts': licence_texts(folder, read(record) if os.path.exists(record) else ''),
             }
+
+
+def pythons(environments):
+    """The versions of this Python and of those of other environments, which are asked themselves."""
+    versions = {'%d.%d.%d' % sys.version_info[:3]}
+    for environment in environments:
+        prefix, name = re.match('(.*)/lib/(python[0-9.]+)/', environment).groups()
+        said = subprocess.check_output([prefix + '/bin/' + name, '--version'])
+        versions.add(said.decode().split()[1])
+    return sorted(versions)
 
 
 def libraries(folders):
@@ -85,10 +99,12 @@ def libraries(folders):
 
 
 if __name__ == '__main__':
+    paths = [path for pattern in sys.argv[1:] for path in sorted(glob.glob(pattern))]
+    environments = [path for path in paths if path.endswith('/site-packages')]
     found = {
-        'version': '%d.%d.%d' % sys.version_info[:3],
+        'pythons': pythons(environments),
         'debian': list(debian()),
-        'python': list(python()),
-        'libraries': list(libraries([f for pattern in sys.argv[1:] for f in glob.glob(pattern)])),
+        'python': list(python(environments)),
+        'libraries': list(libraries([path for path in paths if path not in environments])),
     }
     json.dump(found, sys.stdout)

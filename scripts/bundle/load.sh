@@ -9,4 +9,4 @@ for each in docker podman; do
 done
 if ! "${engine:-docker}" info >/dev/null 2>&1; then echo "error: no ${engine:-docker and no podman} answers here to load the image with." >&2; exit 2; fi
 "$engine" load -i image.tar.gz
-echo "Try it: ${engine##*/} run --rm --network none @IMAGE@ python -m tensorflow_with_keras run metrics/cohens_kappa"
+echo "Try it: ${engine##*/} run --rm --network none @IMAGE@ @TRY@"

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 
+import numpy
 import pytest
 
 from tensorflow_with_keras.recipe import ROOT
@@ -26,7 +27,7 @@ case $1 in
 esac
 """
 FOUND = {
-    'version': '3.6.15',
+    'pythons': ['3.12.11', '3.6.15'],
     'debian': [
         {'name': 'zlib1g', 'version': '1:1.2-3', 'architecture': 'amd64', 'source': 'zlib', 'licence_text': 'as is'}
     ],
@@ -86,11 +87,11 @@ def make(python, tmp_path):
         os.environ, FOUND=str(tmp_path / 'found'), SAVED=str(tmp_path / 'saved'), LOADED=str(tmp_path / 'loaded')
     )
 
-    def make(found=FOUND, layers=(b'one', b'two', b'one'), **how):
+    def make(found=FOUND, layers=(b'one', b'two', b'one'), kind='gpu', **how):
         (tmp_path / 'found').write_text(json.dumps(found))
         make.id = saved(tmp_path / 'saved', layers, **how)
         done = subprocess.run(
-            [python, str(ROOT / 'scripts' / 'bundle'), str(engine), 'tensorflow-with-keras:gpu', str(folder)],
+            [python, str(ROOT / 'scripts' / 'bundle'), str(engine), 'tensorflow-with-keras:' + kind, str(folder)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             universal_newlines=True,
@@ -150,6 +151,8 @@ def test_the_bill_names_all_parts_and_their_licences(make, tmp_path):
     assert make()[0] == 0
     top = unpack(make, tmp_path)
     bill = json.loads((top / 'sbom.cdx.json').read_text())
+    pythons = [part['version'] for part in bill['components'] if part['name'] == 'CPython']
+    assert sorted(pythons) == FOUND['pythons']
     parts = {part['name']: part for part in bill['components']}
     cudart, gomp, stub = (each['path'] for each in FOUND['libraries'])
     assert set(parts) == {'CPython', 'zlib1g', 'Some_Thing', 'odd', 'bsd', cudart, gomp, stub}
@@ -162,6 +165,24 @@ def test_the_bill_names_all_parts_and_their_licences(make, tmp_path):
     assert (top / 'licences/python/Some_Thing/a_LICENSE').read_text(encoding='utf-8') == 'ü'
     assert (top / 'licences/debian/zlib1g/copyright').read_text() == 'as is'
     assert 'odd 2: my own words (no text there)' in (top / 'licences/index.txt').read_text()
+
+
+def test_two_versions_of_one_package_have_their_licences_apart(make, tmp_path):
+    def package(name, version):
+        texts = {'x.dist-info/LICENSE': 'of ' + version}
+        return {'name': name, 'version': version, 'licence': 'MIT', 'classifiers': [], 'licence_texts': texts}
+
+    there = [package('absl_py', '2.3'), package('absl-py', '0.15'), package('numpy', '1.16'), package('numpy', '2.4')]
+    assert make(dict(FOUND, python=there + [package('six', '1')]))[0] == 0
+    top = unpack(make, tmp_path)
+    folder = top / 'licences' / 'python'
+    texts = {path.parent.name: path.read_text() for path in folder.glob('*/x.dist-info_LICENSE')}
+    expected = {'absl_py-2.3': 'of 2.3', 'absl-py-0.15': 'of 0.15', 'numpy-1.16': 'of 1.16', 'numpy-2.4': 'of 2.4'}
+    assert texts == dict(expected, six='of 1')
+    bill = json.loads((top / 'sbom.cdx.json').read_text())
+    parts = {part['purl'] for part in bill['components'] if part.get('purl', '').startswith('pkg:pypi')}
+    names = ['absl-py@2.3', 'absl-py@0.15', 'numpy@1.16', 'numpy@2.4', 'six@1']
+    assert parts == {'pkg:pypi/' + name for name in names}
 
 
 @pytest.mark.parametrize('what', ['altered', 'missing'])
@@ -181,6 +202,17 @@ def test_load_loads_nothing_that_a_transfer_broke(make, tmp_path, what):
         (top / 'image.tar.gz').write_bytes(content)
     done = subprocess.run(load, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=make.env, universal_newlines=True)
     assert done.returncode != 0 and 'image.tar.gz' in done.stderr + done.stdout and not loaded.exists()
+
+
+@pytest.mark.parametrize(
+    'kind, words', [('gpu', 'python -m tensorflow_with_keras run '), ('migrate', 'migrate --help')]
+)
+def test_load_ends_with_what_the_image_can_do(make, tmp_path, kind, words):
+    assert make(kind=kind)[0] == 0
+    load = ['sh', str(unpack(make, tmp_path) / 'load.sh'), str(make.engine)]
+    done = subprocess.run(load, stdout=subprocess.PIPE, env=make.env, universal_newlines=True)
+    begins = 'Try it: podman run --rm --network none tensorflow-with-keras:%s %s' % (kind, words)
+    assert done.returncode == 0 and done.stdout.splitlines()[-1].startswith(begins)
 
 
 def test_load_without_an_engine_says_so(make, tmp_path):
@@ -250,10 +282,36 @@ def test_the_inventory_finds_what_is_installed_here(tmp_path):
     assert any('Copyright' in text for text in texts['numpy'].values())
     x = str(tmp_path / 'cuda-1' / 'libx.so.1')
     assert found['libraries'] == [{'path': x, 'sha256': hashlib.sha256(b'x').hexdigest(), 'bytes': 1}]
-    assert found['version'] == '%d.%d.%d' % sys.version_info[:3]
+    assert found['pythons'] == ['%d.%d.%d' % sys.version_info[:3]]
     asked = subprocess.check_output(['dpkg-query', '-W', '-f', '${db:Status-Abbrev}|${Package}|${Version}\n']).decode()
     here = {tuple(line.split('|')[1:]) for line in asked.splitlines() if line.startswith('ii')}
     assert {(each['name'], each['version']) for each in found['debian']} == here
+
+
+def test_the_inventory_finds_what_other_environments_have(tmp_path):
+    """One of another Python with one package of its own, and one that is here as well."""
+    site = tmp_path / '.venv-other' / 'lib' / 'python3.99' / 'site-packages'
+    for name, version in (('Other_Thing', '7'), ('NumPy', numpy.__version__)):
+        folder = site / ('%s-%s.dist-info' % (name, version))
+        folder.mkdir(parents=True)
+        (folder / 'METADATA').write_text('Name: %s\nVersion: %s\nLicense: MIT\n' % (name, version))
+        for file in ('LICENSE', 'ThirdPartyNotices.txt'):
+            (folder / file).write_text(file + ' of ' + name)
+    program = tmp_path / '.venv-other' / 'bin' / 'python3.99'
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\necho Python 3.99.1\n')
+    program.chmod(0o755)
+
+    def look(*patterns):
+        return json.loads(subprocess.check_output([sys.executable, str(INVENTORY)] + list(patterns)).decode())
+
+    before, found = look(), look(str(tmp_path / '.venv-*/lib/python*/site-packages'))
+    (more,) = [each for each in found['python'] if each not in before['python']]
+    names = ('LICENSE', 'ThirdPartyNotices.txt')
+    texts = {'Other_Thing-7.dist-info/' + file: file + ' of Other_Thing' for file in names}
+    about = {'name': 'Other_Thing', 'version': '7', 'licence': 'MIT', 'classifiers': [], 'licence_texts': texts}
+    assert more == about and found['libraries'] == []
+    assert set(found['pythons']) == {'%d.%d.%d' % sys.version_info[:3], '3.99.1'}
 
 
 def test_gzip_has_no_time_in_it(make, tmp_path):
@@ -266,10 +324,12 @@ def test_gzip_has_no_time_in_it(make, tmp_path):
     'option, words',
     [
         ('KIND=gpu', 'without a container a bundle is for CPUs: '),
+        ('KIND=migrate', 'without a container there is no bundle of `make migrate`: '),
         ('EXAMPLE=distributed/horovod', 'distributed/horovod needs Horovod, which is compiled for the machine '),
+        ('KIND=nonsense', "there is no image of kind 'nonsense'; there are: cpu, gpu, migrate."),
     ],
 )
-def test_without_a_container_there_is_no_bundle_for_gpus_or_with_horovod(option, words, tmp_path):
+def test_what_there_is_no_bundle_of_without_a_container(option, words, tmp_path):
     command = ['make', '--no-print-directory', 'bundle', 'ENGINE=local', option, 'OUT=' + str(tmp_path / 'out')]
     done = subprocess.run(command, stderr=subprocess.PIPE, universal_newlines=True, cwd=str(ROOT))
     assert done.returncode != 0 and 'error: ' + words in done.stderr

@@ -1,4 +1,4 @@
-"""`make migrate` in containers.
+"""`make migrate` in containers, and the bundle of its image.
 
 `nox -s "image(migrate)"` runs it, and sets ENGINE, KIND and the bases.
 """
@@ -11,6 +11,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tarfile
 import time
 import uuid
 
@@ -227,6 +228,39 @@ def test_an_interrupted_run_leaves_nothing(files, place, tmp_path):
 # --- the image by itself, on a machine without this repository
 
 
+@pytest.fixture(scope='module')
+def bundle(image, tmp_path_factory):
+    """The folder that comes out of the archive of `make bundle KIND=migrate`."""
+    folder = tmp_path_factory.mktemp('bundle')
+    command = ['make', '--no-print-directory', 'bundle', 'KIND=migrate', f'ENGINE={ENGINE}', f'OUT={folder}']
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (archive,) = folder.iterdir()
+    with tarfile.open(archive) as file:
+        file.extractall(folder)
+    archive.unlink()
+    (top,) = folder.iterdir()
+    return top
+
+
+def test_the_bill_names_what_the_three_locks_do(bundle):
+    parts = json.loads((bundle / 'sbom.cdx.json').read_text())['components']
+    python = [each for each in parts if each.get('purl', '').startswith('pkg:pypi/')]
+    there = {(re.sub('[-_.]+', '-', each['name'].lower()), each['version']) for each in python}
+    locked = set()
+    for name in ('old', 'new', 'tf'):
+        text = (ROOT / 'requirements' / f'migrate_{name}.txt').read_text()
+        locked |= set(re.findall(r'^([a-z0-9.-]+)==([^\s;]+)', text, re.M))
+    assert locked <= there, locked - there
+    more = {name for name, _ in there - locked}
+    assert more <= {'pip', 'setuptools', 'wheel'}, more  # in the folders of both Pythons, as the base images bring them
+    pythons = sorted(each['version'].rpartition('.')[0] for each in parts if each['name'] == 'CPython')
+    assert pythons == ['3.12', '3.6']
+    numpys = {version for name, version in there if name == 'numpy'}
+    licences = {path.name for path in (bundle / 'licences' / 'python').glob('numpy*')}
+    assert licences == {f'numpy-{version}' for version in numpys} and len(numpys) > 1
+
+
 @pytest.mark.parametrize('command', [[], ['migrate', '--help']], ids=['nothing', 'help'])
 def test_the_program_of_the_image_helps(image, command):
     done = subprocess.run([ENGINE, 'run', '--rm', *SANDBOX, image, *command], capture_output=True, text=True)
@@ -241,3 +275,29 @@ def test_what_is_wrong_with_its_arguments_is_one_sentence(image):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2 and done.stdout == ''
     assert done.stderr == 'error: the following arguments are required: --to; `migrate --help` names all options\n'
+
+
+def test_loaded_from_its_bundle_it_moves_a_model_by_the_line_of_the_page(bundle, files, place, tmp_path):
+    (line,) = re.findall('^docker run .* migrate .*', (ROOT / 'docs' / 'bundle.md').read_text(), re.M)
+    run = f'{ENGINE} run'
+    if ENGINE == 'podman' and os.getuid():
+        run += ' --userns keep-id'
+    kept = f'{IMAGE}-kept-by-the-test'
+    subprocess.run([ENGINE, 'tag', IMAGE, kept], check=True)
+    try:
+        subprocess.run([ENGINE, 'rmi', IMAGE], check=True, capture_output=True)
+        done = subprocess.run(['sh', bundle / 'load.sh', ENGINE], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        words = done.stdout.splitlines()[-1].split(': ', 1)
+        assert words[0] == 'Try it' and 'usage: migrate ' in subprocess.check_output(words[1], shell=True, text=True)
+        shutil.copy(files / 'lstm.h5', place / 'model.h5')
+        (place / 'json.py').write_text('raise SystemExit("a file of theirs in the place of a module")')
+        command = ['sh', '-euc', line.replace('docker run', run)]
+        done = subprocess.run(command, cwd=place, env=environment(tmp_path), capture_output=True, text=True)
+        assert done.returncode == 0 and 'The new model answers the same' in done.stdout, done.stderr
+    finally:
+        subprocess.run([ENGINE, 'tag', kept, IMAGE], check=True)
+        subprocess.run([ENGINE, 'rmi', kept], check=True, capture_output=True)
+    moved = place / 'runs' / 'migrate-model-onnx'
+    assert {path.name for path in moved.iterdir()} == {'model.onnx', 'proof.json', 'proof.md', 'load.py'}
+    assert {path.stat().st_uid for path in [moved.parent, *moved.rglob('*')]} == {SOMEBODY}
