@@ -447,6 +447,23 @@ def test_a_published_image_is_taken_by_its_digest_if_it_is_of_these_files(call, 
     assert code == 2 and 'error: PULL names an image, and no Docker or Podman' in err
 
 
+def test_migrate_takes_a_published_image_of_its_own_kind(call, checkout, bin, tmp_path):
+    program(bin, 'podman', ENGINE_WITH_IMAGES % tmp_path)
+    for name in ('images', 'published'):
+        (tmp_path / name).write_text('')
+    assert call('scripts/front-door', 'build', cwd=str(checkout), ENGINE='podman', KIND='migrate')[0] == 0
+    of = re.search(r'INPUTS=(\w+)', (tmp_path / 'log').read_text()).group(1)
+    (tmp_path / 'images').write_text('')
+    (tmp_path / 'published').write_text('%s %s\n' % (PUBLISHED, of))
+    (tmp_path / 'log').write_text('')
+    what = ('ENGINE=podman', 'PULL=' + PUBLISHED, 'TO=onnx', 'MODEL=LICENSE')
+    code, out, err = call('make', 'migrate', *what, cwd=str(checkout))
+    did = (tmp_path / 'log').read_text().splitlines()
+    assert code == 0, err
+    assert 'tag %s tensorflow-with-keras:migrate' % PUBLISHED in did and did[-1].startswith('run ')
+    assert not any(line.startswith('build') for line in did)
+
+
 @pytest.mark.parametrize('name', ['x', 'x:cpu', 'x@sha256:12', '@sha256:' + '0' * 64, 'x@sha256:' + 'G' * 64])
 def test_a_published_image_has_to_be_named_by_a_digest(call, checkout, bin, name):
     program(bin, 'docker', 'case "$1" in pull | tag | build | run) echo did it >&2 ;; esac\n')
