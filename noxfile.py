@@ -435,7 +435,7 @@ for kind in ('cpu', 'gpu'):
 @nox.session(venv_backend='uv')
 def bundle(session):
     """The archives of `make bundle`, without a network; a published image; a Slurm; Apptainer, unless `-- quick`."""
-    install_locked(session, 'tools')
+    install_locked(session, 'tools', 'cluster')
     name = engine(session, 'cpu')
     slurm = ['slurmctld', 'slurmd', 'slurm-client']
     programs = ['ch-run', 'skopeo', 'umoci', 'sbatch', 'docker-registry']
