@@ -119,6 +119,14 @@ def test_the_matrix_is_hosted_on_a_schedule_and_by_hand():
     assert any(step.get('run') == '.tools/bin/nox -s "${{ matrix.session }}"' for step in job['steps'])
 
 
+def test_every_image_that_is_released_is_tested_before():
+    [job] = workflow('release.yml')['jobs'].values()
+    rows = job['strategy']['matrix']['include']
+    assert {row['session'] for row in rows} <= SESSIONS
+    assert all(row['image'].split('-')[0] == row.get('kind', 'cpu') for row in rows)
+    assert any(step.get('run') == '.tools/bin/nox -s "${{ matrix.session }}"' for step in job['steps'])
+
+
 def test_known_vulnerabilities_are_asked_for_on_a_schedule_and_by_hand():
     audit = workflow('audit.yml')
     assert set(audit[True]) == {'schedule', 'workflow_dispatch'}
