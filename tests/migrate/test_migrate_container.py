@@ -240,7 +240,8 @@ def bundle(image, tmp_path_factory):
         file.extractall(folder)
     archive.unlink()
     (top,) = folder.iterdir()
-    return top
+    yield top
+    shutil.rmtree(folder)
 
 
 def test_the_bill_names_what_the_three_locks_do(bundle):
