@@ -154,15 +154,25 @@ def onnx(job):
     save_answers(folder, 'onnx', answers, [key for key, _ in both], [value for _, value in both], versions, notes)
 
 
+SAME_NUMBERS = ('Identity', 'Reshape', 'Squeeze', 'Transpose', 'Unsqueeze')
+
+
 def squashed(graph, name):
     """What the softmax, sigmoid or tanh is applied to that makes this tensor; None where none of them does.
 
     The converter merges layers, and names what is left after the first operation that it kept.
     """
     made_by = {output: node for node in graph.node for output in node.output}
-    while name in made_by and made_by[name].op_type in ('Identity', 'Reshape', 'Squeeze', 'Transpose', 'Unsqueeze'):
-        name = made_by[name].input[0]
-    node = made_by.get(name)
+
+    def back(name, *kinds):
+        while name in made_by and made_by[name].op_type in (*SAME_NUMBERS, *kinds):
+            name = made_by[name].input[0]
+        return made_by.get(name)
+
+    node = back(name)
+    if node is not None and node.op_type == 'Div':  # a softmax of three and more dimensions is several operations
+        node = back(name, 'Div', 'Exp')
+        return node.input[0] if node is not None and node.op_type == 'Sub' else None
     return node.input[0] if node is not None and node.op_type in ('Sigmoid', 'Softmax', 'Tanh') else None
 
 

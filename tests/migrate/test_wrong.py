@@ -90,6 +90,12 @@ def test_that_a_saturated_softmax_is_judged_by_its_logits(asked):
     assert any(row['output'] == 'last@logits' and 0 <= row['relative'] < 1e-5 for row in proof['outputs'])
 
 
+def test_that_a_saturated_map_is_judged_by_the_merged_layer_before_it(asked):
+    proof = asked.proofs(('new', 'new', 'onnx'))['saturated map']
+    assert proof['holds'], proof['notes']
+    assert any(row['output'] == 'up' and 0 <= row['relative'] < 1e-5 for row in proof['outputs'])
+
+
 def test_that_answers_which_never_vary_prove_nothing(asked):
     proof = asked.proofs(('new', 'new', 'onnx'))['constant']
     assert not proof['holds']

@@ -45,6 +45,14 @@ def _():
     return Model(x, L.Dense(5, activation='softmax', name='last')(y))
 
 
+@cases.case('saturated map')  # whose softmax of four dimensions is several operations
+def _():
+    x = L.Input((9, 9, 3))
+    y = L.Lambda(lambda t: t * 1e4, name='huge')(L.Conv2D(6, 3, name='conv')(x))
+    y = L.UpSampling2D(2, name='up')(L.Conv2D(5, 1, name='narrow')(y))
+    return Model(x, L.Activation('softmax', name='last')(y))
+
+
 @cases.case('constant')
 def _():
     x = L.Input((6,))
