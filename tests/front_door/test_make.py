@@ -220,6 +220,22 @@ def test_freed_memory_stays_unless_the_caller_wants_it_otherwise(call, checkout,
         assert sorted(b for a, b in zip(args, args[1:]) if a == '-e' and b in names) == given
 
 
+@pytest.mark.parametrize('python36', [True, False])
+def test_inspect_makes_the_environment_where_no_python_has_h5py(call, checkout, bin, tmp_path, python36):
+    without = 'case "$2" in *version_info*) exit 0;; *h5py*) exit 1;; esac; exec "%s" "$@"\n'  # as it says itself
+    program(bin, 'python3', without % sys.executable)
+    if python36:
+        program(bin, 'python3.6', 'exec "%s" "$@"\n' % sys.executable)
+    (checkout / '.tools').mkdir()
+    program(checkout / '.tools' / 'bin', 'uv', 'exit 7\n')  # it shows that it is asked
+    shutil.copy(str(checkout / 'requirements' / 'uv.txt'), str(checkout / '.tools' / 'uv.stamp'))
+    file = os.path.join(ROOT, 'tests', 'library', 'model_files', 'keras_2.2.4_h5py_3.1.h5')
+    code, out, err = call('scripts/front-door', 'inspect', MODEL=file, cwd=str(checkout))
+    assert ('Making .venv' in err) == python36 and code == (7 if python36 else 0), err
+    code, out, err = call('scripts/front-door', 'inspect', MODEL=str(tmp_path / 'none.h5'), cwd=str(checkout))
+    assert code == 2 and err.startswith('error: there is no file ') and len(err.splitlines()) == 1
+
+
 def test_the_environment_is_remade_only_when_the_lock_changes(call, checkout, bin):
     plant_venv(checkout)
     assert call('scripts/front-door', 'venv', cwd=str(checkout)) == (0, '', '')
