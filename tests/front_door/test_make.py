@@ -531,6 +531,31 @@ def test_building_an_image_without_an_engine(call):
 
 
 HOROVOD = 'distributed/horovod'
+# in the place of Python and pip, which put the path of Python before a program, whatever it is
+BUILDS = """
+case "$*" in
+  -c*) echo lib/python3.6/site-packages ;;
+  *download*) mkdir horovod-1 && tar czf horovod-1.tar.gz horovod-1 ;;
+  *--no-index*horovod)
+    mkdir "$PREFIX/bin" && ln -s "$REAL" "$PREFIX/bin/python" && cd "$PREFIX/bin"
+    printf "#!%s\\nimport sys\\nprint(sys.argv[1:])\\n" "$PREFIX/bin/python" > horovodrun && chmod +x horovodrun ;;
+esac
+"""
+
+
+@pytest.mark.parametrize('name', ['plain', "it's a folder", 'long' * 40])
+def test_horovodrun_starts_from_whatever_path(bin, tmp_path, name):
+    program(bin, 'python', BUILDS)
+    prefix = tmp_path / name
+    where = {'PATH': '%s:%s' % (bin, SYSTEM), 'PREFIX': str(prefix), 'REAL': sys.executable, 'INSTALL': 'true'}
+    subprocess.check_call(
+        [os.path.join(ROOT, 'docker/build_horovod'), 'requirements', str(prefix)], cwd=ROOT, env=where
+    )
+    horovodrun = prefix / 'bin' / 'horovodrun'
+    assert subprocess.check_output([str(horovodrun), '-np', 'two words']) == b"['-np', 'two words']\n"
+    assert horovodrun.read_text().startswith('#!/bin/sh\n' if name != 'plain' else '#!%s/bin/python\n' % prefix)
+
+
 NEEDS_HOROVOD = '"""A recipe.\n\nNeeds: Horovod, which is built.\n"""\nprint("it ran")\n'
 
 
