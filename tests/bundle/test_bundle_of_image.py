@@ -4,7 +4,9 @@ import json
 import os
 import re
 import subprocess
+import tempfile
 
+import pytest
 from conftest import ENGINE, IMAGE, ROOT
 
 SANDBOX = ['--network=none', *(ROOT / 'docker' / 'sandbox.txt').read_text().split()]
@@ -45,12 +47,19 @@ def test_skopeo_finds_the_digest_that_the_bundle_names(bundle, tmp_path):
     assert oci['Labels'] == docker['Labels'] and oci['Labels']['tensorflow'] == '1.9.0'
 
 
-def test_it_loads_and_trains_where_there_is_no_network(bundle, tmp_path):
+@pytest.fixture
+def short():
+    """A folder of whose path Podman takes 50 characters."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        yield folder
+
+
+def test_it_loads_and_trains_where_there_is_no_network(bundle, tmp_path, short):
     identity = ['image', 'inspect', '--format', '{{.Id}}', IMAGE]
     before = printed(ENGINE, *identity)
     engine = tmp_path / ENGINE
     if ENGINE == 'podman':  # a machine that has no image
-        engine.write_text(f'#!/bin/sh\nexec podman --root "{tmp_path}/images" --runroot "{tmp_path}/run" "$@"\n')
+        engine.write_text(f'#!/bin/sh\nexec podman --root "{tmp_path}/images" --runroot "{short}" "$@"\n')
     else:
         engine.write_text(f'#!/bin/sh\nexec {ENGINE} "$@"\n')
         printed(ENGINE, 'rmi', IMAGE)

@@ -4,7 +4,6 @@ import hashlib
 import http.client
 import json
 import os
-import re
 import socket
 import subprocess
 import time
@@ -44,6 +43,23 @@ def registry(tmp_path, monkeypatch):
         server.wait()
 
 
+MANIFESTS = ['docker.distribution.manifest.v2', 'docker.distribution.manifest.list.v2', 'oci.image.manifest.v1']
+ACCEPT = ', '.join(f'application/vnd.{kind}+json' for kind in [*MANIFESTS, 'oci.image.index.v1'])
+
+
+def ask(registry, path):
+    """What the registry itself answers, past engines and proxies: the header that names a digest, and the content."""
+    connection = http.client.HTTPConnection(registry, timeout=30)
+    try:
+        connection.request('GET', f'/v2/{path}', headers={'Accept': ACCEPT})
+        answer = connection.getresponse()
+        content = answer.read()
+        assert answer.status == 200, content
+        return answer.getheader('Docker-Content-Digest'), content
+    finally:
+        connection.close()
+
+
 def engine(*arguments):
     return subprocess.run([ENGINE, *arguments], check=True, capture_output=True, text=True).stdout
 
@@ -61,8 +77,7 @@ def test_an_image_from_a_registry_runs_by_its_digest(registry, tmp_path):
     engine('tag', IMAGE, 'kept-by-the-test')  # the layers stay, and what is built after this
     try:
         engine('push', f'{name}:cpu')
-        digests = engine('image', 'inspect', '--format', '{{range .RepoDigests}}{{println .}}{{end}}', f'{name}:cpu')
-        digest = re.search(rf'^{name}@(sha256:\w+)$', digests, re.M)[1]
+        digest, _ = ask(registry, 'tensorflow-with-keras/manifests/cpu')
         engine('rmi', IMAGE, f'{name}:cpu')
         code, out, err = run(f'{name}@sha256:{"0" * 64}')
         assert code == 2 and f'error: {ENGINE} could not pull {name}@sha256:0000' in err and out == ''
@@ -73,24 +88,8 @@ def test_an_image_from_a_registry_runs_by_its_digest(registry, tmp_path):
     finally:
         engine('tag', 'kept-by-the-test', IMAGE)
         engine('rmi', 'kept-by-the-test')
-        subprocess.run([ENGINE, 'rmi', f'{name}@{digest}'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-MANIFESTS = ['docker.distribution.manifest.v2', 'docker.distribution.manifest.list.v2', 'oci.image.manifest.v1']
-ACCEPT = ', '.join(f'application/vnd.{kind}+json' for kind in [*MANIFESTS, 'oci.image.index.v1'])
-
-
-def ask(registry, path):
-    """What the registry itself answers, past engines and proxies: the header that names a digest, and the content."""
-    connection = http.client.HTTPConnection(registry, timeout=30)
-    try:
-        connection.request('GET', f'/v2/{path}', headers={'Accept': ACCEPT})
-        answer = connection.getresponse()
-        content = answer.read()
-        assert answer.status == 200, content
-        return answer.getheader('Docker-Content-Digest'), content
-    finally:
-        connection.close()
+        if ENGINE == 'docker':  # to Podman that is no name of its own, and it would remove the image
+            subprocess.run([ENGINE, 'rmi', f'{name}@{digest}'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def test_a_release_pushes_every_tag_and_names_the_digest_that_the_registry_has(registry, tmp_path):
