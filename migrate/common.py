@@ -58,8 +58,8 @@ def _count(description):
 
 
 def undecided(moves, tolerance):
-    """Whether the old model's own answers move so far that a difference from them decides nothing."""
-    return moves > tolerance / 4
+    """Whether the old model's own answers move so far that a difference from them decides nothing. None: not known."""
+    return moves is not None and moves > tolerance / 4
 
 
 def walk(model, call, inputs, prefix='', trace=None):

@@ -114,9 +114,9 @@ def judge(folder):
 
 
 def row(output, batch, absolute, relative, largest, moves):
-    """A line of the proof's table. moves: by how much of the largest answer the old model's own answers moved."""
+    """A line of the proof's table. moves: by how much of the largest answer the old model's own moved, where known."""
     found = {'output': output, 'batch': batch, 'absolute': absolute, 'relative': relative, 'largest': largest}
-    return {**found, **{why: moves.get(why, 0.0) for why in MOVES}}
+    return {**found, **{why: moves.get(why) for why in MOVES}}
 
 
 def substitute(last, old_layer, new_layer, tolerance):

@@ -552,6 +552,7 @@ def own_moves(model, other, batches):
 
     Returns a dict from 'BATCH/OUTPUT' to a dict: `chance`, where it is asked the same twice, and `rounding`, where the
     result of each of its operations moves in its last digit, as in `other`, the session that `shaken` makes.
+    `rounding` is not there where that cannot be found out, and `other` is None where there is none.
     'BATCH/OUTPUT/before' is the same of what the output's softmax, sigmoid or tanh is applied to.
     """
     watched = {str(n): tensor for n, tensor in enumerate(model.outputs)}
@@ -564,15 +565,16 @@ def own_moves(model, other, batches):
             model.reset_states()
         return [K.get_session().run(watched, feed) for feed in feeds]
 
-    first, again = ask(), ask()
+    first, others = ask(), {'chance': ask()}
     fetch = {key: tensor.name for key, tensor in watched.items()}
-    moved = [other.run(fetch, {tensor.name: array for tensor, array in feed.items()}) for feed in feeds]
-
-    def far(others, b, key):
-        return compare(first[b][key], others[b][key])[1]
-
-    keys = [(b, key) for b in range(len(batches)) for key in watched]
-    return {'%d/%s' % at: {'chance': far(again, *at), 'rounding': far(moved, *at)} for at in keys}
+    if other is not None:
+        with contextlib.suppress(tf.errors.OpError):
+            others['rounding'] = [other.run(fetch, {t.name: array for t, array in feed.items()}) for feed in feeds]
+    return {
+        '%d/%s' % (b, key): {why: compare(first[b][key], moved[b][key])[1] for why, moved in others.items()}
+        for b in range(len(batches))
+        for key in watched
+    }
 
 
 def shaken(session):
@@ -642,7 +644,8 @@ def ask_all(model, other, description, mine, seed):
             if mine is None:
                 raise Refused(why + ': give it INPUTS') from None
             return ask_yours_alone(why)
-        chance, rounding = (max(each[why] for key, each in moves.items() if key[:2] in ('0/', '1/')) for why in MOVES)
+        of_random = [each for key, each in moves.items() if key[:2] in ('0/', '1/')]
+        chance, rounding = (max(each.get(why, 0) for each in of_random) for why in MOVES)
         if first is None:
             first = batches, answers, moves, []
             why = 'rounding decides what the model answers to random inputs of standard deviation 2 and 3: its answers '
@@ -665,8 +668,13 @@ def work(job):
         raise Refused('the model holds weights that belong to none of its layers, and nothing could account for them')
     np.savez(os.path.join(folder, 'weights.npz'), *K.batch_get_value(variables))
     mine = read_inputs(job['inputs'], description) if job['inputs'] else None
-    with contextlib.closing(shaken(K.get_session())) as other:
-        batches, answers, moves, description['notes'] = ask_all(model, other, description, mine, job['seed'])
+    try:
+        other = shaken(K.get_session())
+    except Exception:  # whatever graphs there are that cannot be copied: then rounding is not known
+        other = None
+    batches, answers, moves, description['notes'] = ask_all(model, other, description, mine, job['seed'])
+    if other is not None:
+        other.close()
     saved = {'%d/%d' % (b, n): array for b, (_, arrays) in enumerate(batches) for n, array in enumerate(arrays)}
     answers = {'%d/%d' % (b, n): array for b, out in enumerate(answers) for n, array in enumerate(out)}
     if model.stateful:

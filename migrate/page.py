@@ -20,7 +20,7 @@ over."""
 
 
 def number(value):
-    return f'{value:.2e}' if value else '0'
+    return 'not known' if value is None else f'{value:.2e}' if value else '0'
 
 
 def proof(proof, description):

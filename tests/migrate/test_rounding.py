@@ -246,6 +246,33 @@ def test_what_a_person_sees(asked, tmp_path, name, options, code, words):
         assert 'so your own were judged alone' in proof['notes'][0]
 
 
+CANNOT_COPY = """
+import sys
+from migrate import common, old
+
+def shaken(session):
+    raise ValueError('a graph that cannot be copied')
+
+old.shaken = shaken
+common.run_jobs(sys.argv[1], old.work)
+"""
+
+
+def test_where_rounding_is_not_known_all_else_is_judged(asked, tmp_path):
+    jobs = []
+    for name in ('swish', 'chaos', 'chance'):
+        (job,) = [job for job in asked.jobs if job['name'] == name]
+        jobs.append({**job, 'work': str(tmp_path / name), 'targets': ['onnx']})
+        (tmp_path / name).mkdir()
+    (tmp_path / 'jobs.json').write_text(json.dumps(jobs))
+    run('old', '-c', CANNOT_COPY, tmp_path / 'jobs.json')
+    assert not asked.ask(jobs, *STEPS['onnx'], ('new', 'judge'))
+    found = {job['name']: json.loads((tmp_path / job['name'] / 'proof.json').read_text()) for job in jobs}
+    assert {row['rounding'] for proof in found.values() for row in proof['outputs']} == {None}
+    assert found['swish']['holds'] and found['chance']['decides'] == 'chance'
+    assert found['chaos']['decides'] is None and found['chaos']['first_layer_that_parts'] == 'own'
+
+
 SHAKEN = """
 import numpy as np, tensorflow as tf
 from migrate import old
