@@ -29,7 +29,13 @@ from anago.layers import CRF  # noqa: E402, F401
 from keras import layers as L  # noqa: E402
 from keras_resnet.layers import BatchNormalization  # noqa: E402, F401
 from keras_retinanet.initializers import PriorProbability  # noqa: E402, F401
-from keras_retinanet.layers import UpsampleLike  # noqa: E402, F401
+from keras_retinanet.layers import (  # noqa: E402
+    Anchors,  # noqa: F401
+    ClipBoxes,  # noqa: F401
+    FilterDetections,  # noqa: F401
+    RegressBoxes,  # noqa: F401
+    UpsampleLike,  # noqa: F401
+)
 from keras_self_attention import SeqSelfAttention  # noqa: E402
 
 
@@ -63,6 +69,12 @@ def retinanet():
     return models.backbone('resnet50').retinanet(4)
 
 
+def boxes():
+    from keras_retinanet.models.retinanet import retinanet_bbox
+
+    return retinanet_bbox(retinanet())
+
+
 def unet():
     from csbdeep.internals.nets import common_unet
 
@@ -76,10 +88,12 @@ def tcn():
     return keras.Model(series, L.Dense(1)(TCN(nb_filters=6, return_sequences=False)(series)))
 
 
+RETINANET = ['BatchNormalization', 'PriorProbability', 'UpsampleLike']
 MODELS = {  # its own layers, by name
     'attention': (attention, ['SeqSelfAttention']),
+    'boxes': (boxes, [*RETINANET, 'Anchors', 'ClipBoxes', 'FilterDetections', 'RegressBoxes']),
     'resnet': (resnet, ['BatchNormalization']),
-    'retinanet': (retinanet, ['BatchNormalization', 'PriorProbability', 'UpsampleLike']),
+    'retinanet': (retinanet, RETINANET),
     'tagger': (tagger, ['CRF']),
     'tcn': (tcn, []),
     'unet': (unet, []),

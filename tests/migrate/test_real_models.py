@@ -10,7 +10,7 @@ from conftest import HERE, QUICK, ROOT, STEPS, Models
 
 pytestmark = pytest.mark.skipif(QUICK, reason='only the whole session fetches projects')
 PROJECTS = ['anago', 'csbdeep', 'keras-resnet', 'keras-retinanet', 'keras-self-attention', 'keras-tcn']
-OWN_LAYERS = ['attention', 'resnet', 'retinanet', 'tagger']
+OWN_LAYERS = ['attention', 'boxes', 'resnet', 'retinanet', 'tagger']
 
 
 @pytest.fixture(scope='module')
@@ -46,6 +46,13 @@ def test_the_graph_answers_the_same(proofs, name, target):
     proof = proofs(target)[name]
     assert 'sentence' not in proof, proof
     assert proof['holds'], {key: proof[key] for key in ('outputs', 'first_layer_that_parts', 'notes')}
+
+
+def test_boxes_are_asked_for_where_rounding_does_not_choose_them(proofs):
+    proof = proofs('onnx')['boxes']
+    assert 'Rounding decides' in proof['notes'][0] and 'times smaller' in proof['notes'][0]
+    assert max(row['rounding'] for row in proof['outputs']) < proof['tolerance'] / 4
+    assert max(row['largest'] for row in proof['outputs'] if row['output'] == 'filtered_detections') > 50  # in pixels
 
 
 @pytest.mark.parametrize('target', ['keras3', 'tf_keras'])
