@@ -96,7 +96,10 @@ def load(path, custom, input_shape):
             raise
         except TypeError as error:
             if not custom:
-                raise
+                raise Refused(
+                    'a layer of the file has arguments that the class of that name in Keras 2.2.4 does not take (%s): '
+                    'if the class is your own, name the file and the class in CUSTOM=layers.py:Name' % error, 2,
+                ) from None  # fmt: skip
             raise Refused(
                 'a class of CUSTOM cannot be made from what the file has of its arguments (%s): give one that has '
                 'defaults for what its get_config leaves out' % error, 2,

@@ -35,6 +35,10 @@ class Forgetful(Layer):
 open(folder + '/forgetful.py', 'w').write(source)
 exec(source)
 keras.Sequential([Forgetful(2.0, input_shape=(6,))]).save(folder + '/forgetful.h5')
+class Dense(L.Dense):  # a name of Keras's own, as BatchNormalization in keras-resnet
+    def get_config(self):
+        return dict(super().get_config(), freeze=True)
+keras.Sequential([Dense(2, input_shape=(6,))]).save(folder + '/namesake.h5')
 picky = L.Input((4,), dtype='int32')
 def pick(rows):
     from keras import backend as K
@@ -100,6 +104,7 @@ def test_what_shows_before_anything_is_run(files, tmp_path, model, options, code
             2,
             "'by'): give one that has defaults",
         ),
+        ('namesake.h5', {}, 2, "'freeze')): if the class is your own, name the file and the class in CUSTOM="),
         ('lambda.h5', {'to': 'keras3'}, 2, 'twice'),
         ('good.h5', {'INPUTS': '{files}/text.h5'}, 2, 'cannot be read'),
         ('picky.h5', {}, 3, 'give it INPUTS'),
