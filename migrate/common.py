@@ -11,11 +11,9 @@ import numpy as np
 
 FULL = re.compile('No space left|requested and [0-9]+ written|File too large|Disk quota|[Ee]rrno = (28|27)')
 NO_SPACE = 'the disk is full, or may not hold a file of this size: make room, or name another folder in OUT'
-
-
 SMALL, DEEP = 1e-5, 1e-4  # tolerated difference, relative to the largest answer
-MOVES = ('chance', 'rounding')  # why the old model's own answers move (old.own_moves)
 DEEP_FROM = 15  # layers with weights; rounding alone gave a VGG16, which has 16, 1.1e-05
+MOVES = ('chance', 'rounding')  # why the old model's own answers move (old.own_moves)
 
 
 class Refused(Exception):

@@ -612,6 +612,7 @@ def shaken(session):
 
 
 def shake(tensor):
+    """Each number of a tensor as it is, or moved to one beside it; whole numbers as they are."""
     eps = np.finfo(tensor.dtype.as_numpy_dtype).eps
     factor = tf.random_uniform(tf.shape(tensor), 1 - eps, 1 + eps, tensor.dtype)
     return tf.where(tf.equal(tensor, tf.floor(tensor)), tensor, tensor * factor)

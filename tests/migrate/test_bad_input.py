@@ -60,7 +60,7 @@ def files(tmp_path_factory):
 
 
 def outcome(files, tmp_path, model, to='onnx', **options):
-    """Exit code and last line of a run that fails; checks that nothing is left."""
+    """Exit code and last line on standard error; checks that a run that fails leaves nothing."""
     code, last, _ = migrate(files / model, tmp_path, TO=to, **options)
     if code != 0:
         assert not list(tmp_path.iterdir()), list(tmp_path.iterdir())
